@@ -1,0 +1,64 @@
+# Two commands do everything, from a bare checkout: `make report` and `make test`.
+PYTHON ?= python3
+PY := .venv/bin/python
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# Two notebooks or test workers run side by side, one thread each.
+OMP_NUM_THREADS ?= 1
+export OMP_NUM_THREADS
+# A backend set by the caller would silently remove every figure from the notebooks.
+unexport MPLBACKEND
+
+.PHONY: help install report test test-fast test-slow lab refresh bench lint lock clean
+.DEFAULT_GOAL := help
+
+help:           ## list these commands
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+install: .venv/.ok  ## create .venv with the tested versions of everything below
+
+.venv/.ok: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(INSTALL) -e '.[run,docs,test]'
+	@touch $@
+
+.venv/.lab: .venv/.ok
+	$(INSTALL) -e '.[lab]'
+	@touch $@
+
+report: .venv/.ok  ## run all notebooks and build the site in build/html
+	$(PY) report/build.py
+
+refresh: .venv/.ok  ## run the notebooks in place; update README.md and its figure
+	$(PY) report/build.py --inplace $(NOTEBOOKS)
+
+test: lint      ## every test, every notebook, lint (minutes)
+	$(PY) -m pytest -n 2 --junit-xml=build/tests.xml
+
+test-fast: .venv/.ok  ## unit tests without notebooks and slow tests (under a minute)
+	$(PY) -m pytest -n 2 -m "not slow" tests
+
+test-slow: .venv/.ok  ## only the slow unit tests
+	$(PY) -m pytest -n 2 -m slow tests
+
+lint: .venv/.ok  ## ruff over modules, tests and notebooks
+	$(PY) -m ruff check .
+
+lab: .venv/.lab  ## open the notebooks in JupyterLab
+	$(PY) -m jupyterlab --notebook-dir=notebooks
+
+bench: .venv/.ok  ## time the engine against a plain PyTorch loop
+	$(PY) benchmarks/training.py
+
+# Held back: torch where everything was measured, imageio-ffmpeg where its wheel is a third of the size.
+HOLD := torch==2.13.0 imageio-ffmpeg==0.6.0
+
+lock:           ## resolve pyproject.toml afresh and rewrite constraints.txt
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet $(HOLD) '.[run,docs,test,lab]'
+	build/lock/bin/python -m pip freeze --exclude train-first-prune-first | sed 's/+[a-z0-9.]*$$//' > build/constraints.txt
+	mv build/constraints.txt constraints.txt
+
+clean:          ## remove .venv and everything built
+	rm -rf .venv build *.egg-info

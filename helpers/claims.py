@@ -1,0 +1,65 @@
+"""Claims of the post with what was measured here, and the verdict that follows from a rule.
+
+A notebook ends by displaying its claims; the report collects them from the executed notebooks
+into the table on its first page, so no number there is typed.
+"""
+
+from dataclasses import asdict, dataclass
+from html import escape
+
+from IPython.display import Markdown
+
+MIME = "application/vnd.claims+json"
+HEADER = ("item", "claim", "measured", "n", "verdict")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim, what was measured of it on how many networks, and whether it holds.
+
+    item: the post's picture or comment it stems from (P1 to P9, C1 to C4); measured: numbers with
+    their intervals; n: networks and data draws behind them; verdict: as `verdict` gives it.
+    """
+
+    item: str
+    claim: str
+    measured: str
+    n: str
+    verdict: str
+
+
+def verdict(in_the_post: bool, elsewhere: bool = True) -> str:
+    """Return the verdict of a claim from two comparisons of numbers.
+
+    `fails` if it is wrong in the post's own regime, `holds` if it is right there and in the other
+    regimes tried, `holds with limits` if it is right there alone.
+    """
+    if not in_the_post:
+        return "fails"
+    return "holds" if elsewhere else "holds with limits"
+
+
+class ClaimTable:
+    """Claims that a notebook shows as a table and that the report can read as data."""
+
+    def __init__(self, *claims: Claim):
+        self.claims = claims
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        rows = [asdict(claim) for claim in self.claims]
+        lines = ["".join(f"<td>{escape(row[key])}</td>" for key in HEADER) for row in rows]
+        head = "".join(f"<th>{key}</th>" for key in HEADER)
+        html = f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+        text = "\n".join(f"{row['item']}: {row['verdict']}: {row['measured']} ({row['n']})"
+                         for row in rows)
+        return {MIME: rows, "text/html": html, "text/plain": text}
+
+
+def answer(text: str) -> Markdown:
+    """Return the notebook's answer, with its computed numbers, as a highlighted paragraph."""
+    return Markdown(f"> **Answer.** {text}")
+
+
+def bullets(*lines: str) -> Markdown:
+    """Return sentences with computed numbers as a list."""
+    return Markdown("\n".join(f"- {line}" for line in lines))

@@ -1,0 +1,134 @@
+"""The hot path: the loss gradient of many networks at once, written by hand.
+
+Per layer two batched matrix products; autograd is the oracle in the tests. Inside, activations
+are (networks, nodes, samples) and all parameters lie in one flat buffer. What looks odd is
+measured: a batched product is slow when its result has few columns, so every kernel is stored
+with its long side last; and vectorised loops round their last few elements differently, so
+every block is padded to whole vectors, which gives a network the same bits in any company.
+"""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from helpers.losses import point_losses
+from helpers.networks import Networks
+
+VECTOR = 64  # numbers: at least one cache line and one vector register of any type
+SERIAL = 2**15  # numbers: PyTorch splits longer element-wise loops between threads, anywhere
+relu_gradient = torch.ops.aten.threshold_backward.grad_input  # in place; d * (h > 0) is slow
+
+
+class Engine:
+    """Parameters, gradients and work space of some networks for batches of one size.
+
+    parameters: the flat buffer an optimiser steps on; its `.grad` is what `backward` fills.
+    """
+
+    def __init__(self, networks: Networks, batch_size: int):
+        self.networks, self.batch_size = networks, batch_size
+        like = networks.weights[0].detach()
+        count, (_, *hidden, last) = len(networks), networks.widths
+        shapes = [shape for fan_in, fan_out in pairwise(networks.widths)
+                  for shape in ((count, *sorted((fan_in, fan_out))), (count, fan_out, 1))]
+        size = sum(map(_padded, shapes))
+        self.parameters = nn.Parameter(like.new_zeros(size))
+        self.parameters.grad = like.new_zeros(size)
+        self.layers = self._views(self.parameters.data, shapes)
+        self.gradients = self._views(self.parameters.grad, shapes)
+        own = zip(networks.weights, networks.biases, strict=True)
+        for (weight, bias), (start, offset) in zip(self.layers, own, strict=True):
+            weight.copy_(start.detach())
+            bias.copy_(offset.detach()[..., None])
+        self.hidden = [like.new_empty(count, width, batch_size) for width in hidden]
+        self.errors = [like.new_empty(count, width, batch_size) for width in hidden]
+        output = (count, last, batch_size)
+        self.logits, self.output_error = like.new_zeros(2, _padded(output))
+        self.output = output
+
+    @torch.no_grad()
+    def backward(self, x: Tensor, targets: Tensor) -> None:
+        """Fill the gradient of each network's own mean loss over its own batch.
+
+        x: (networks, features, samples); targets: (networks, logits, samples), the probabilities
+        that the logits should give.
+        """
+        activations = [x, *self.hidden]
+        self._forward(activations)
+        error = self._output_error(targets)
+        for layer in reversed(range(len(self.layers))):
+            (weight, _), (to_weight, to_bias) = self.layers[layer], self.gradients[layer]
+            below = activations[layer]
+            if to_weight.is_contiguous():
+                torch.bmm(error, below.mT, out=to_weight)
+            else:
+                torch.bmm(below, error.mT, out=to_weight.mT)
+            torch.sum(error, 2, keepdim=True, out=to_bias)
+            if layer:
+                error = _through_relu(weight, error, below, self.errors[layer - 1])
+
+    def losses(self, y: Tensor) -> Tensor:
+        """Return each network's mean loss over the batch that `backward` saw last.
+
+        y: (networks, samples) labels.
+        """
+        logits = _view(self.logits, self.output)
+        logits = logits[:, 0] if self.output[1] == 1 else logits.mT
+        # in double precision, so that rounding to single hides which elements were vectorised
+        return point_losses(logits.double(), y).mean(1).to(logits.dtype)
+
+    def copy_networks(self) -> Networks:
+        """Return the networks with their present parameters."""
+        return Networks([weight for weight, _ in self.layers],
+                        [bias[..., 0] for _, bias in self.layers], self.networks.seeds)
+
+    def _forward(self, activations: list[Tensor]) -> None:
+        outputs = [*self.hidden, _view(self.logits, self.output)]
+        for (weight, bias), below, output in zip(self.layers, activations, outputs, strict=True):
+            torch.baddbmm(bias, weight, below, out=output)
+            if output is not outputs[-1]:
+                output.relu_()
+
+    def _output_error(self, targets: Tensor) -> Tensor:
+        """Return d loss / d logits: the probabilities minus their targets, over the samples.
+
+        Sigmoid and exponential run over the padded buffer in parts that no thread pool splits.
+        """
+        logits, error = _view(self.logits, self.output), _view(self.output_error, self.output)
+        if self.output[1] == 1:
+            error.copy_(logits)
+            for part in self.output_error.split(SERIAL):
+                part.sigmoid_()
+        else:
+            torch.sub(logits, logits.amax(1, keepdim=True), out=error)
+            for part in self.output_error.split(SERIAL):
+                part.exp_()
+            error.div_(error.sum(1, keepdim=True))
+        return error.sub_(targets).div_(self.batch_size)
+
+    def _views(self, flat: Tensor, shapes: list) -> list[tuple[Tensor, Tensor]]:
+        """Return (weight, bias) of every layer as views of a flat buffer."""
+        blocks = flat.split([_padded(shape) for shape in shapes])
+        views = [_view(block, shape) for block, shape in zip(blocks, shapes, strict=True)]
+        layers = zip(views[::2], views[1::2], pairwise(self.networks.widths), strict=True)
+        return [(weight.mT if fan_in < fan_out else weight, bias)
+                for weight, bias, (fan_in, fan_out) in layers]
+
+
+def _padded(shape) -> int:
+    return math.ceil(math.prod(shape) / VECTOR) * VECTOR
+
+
+def _view(flat: Tensor, shape) -> Tensor:
+    return flat[:math.prod(shape)].view(shape)
+
+
+def _through_relu(weight: Tensor, error: Tensor, activation: Tensor, out: Tensor) -> Tensor:
+    """Return the loss gradient before the ReLU below: zero where that node was off."""
+    if error.shape[1] == 1:
+        torch.mul(weight.mT, error, out=out)
+    else:
+        torch.bmm(weight.mT, error, out=out)
+    return relu_gradient(out, activation, 0, grad_input=out)

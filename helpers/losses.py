@@ -1,0 +1,20 @@
+"""The training loss, point by point: cross-entropy that keeps its digits at large margins."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot, softplus
+
+
+def point_losses(logits: Tensor, y: Tensor) -> Tensor:
+    """Return the cross-entropy of every network at every point, in nats.
+
+    logits: (networks, points) of one logit or (networks, points, classes); y: (points,) labels,
+    or (networks, points). With the margin m (signed logit, or true logit minus log-sum-exp of the
+    others) the loss is softplus(-m): log-sum-exp minus the true logit would underflow to 0.
+    """
+    y = y.expand(logits.shape[:2])
+    if logits.ndim == 2:
+        return softplus(torch.where(y == 1, -logits, logits))
+    true = one_hot(y, logits.shape[2]).bool()
+    others = logits.masked_fill(true, -torch.inf).logsumexp(2)
+    return softplus(others - logits[true].view(y.shape))

@@ -1,0 +1,229 @@
+"""N multilayer perceptrons of one shape, side by side.
+
+Every network has its own weights and its own seed, its name in all comparisons. Hidden layers
+apply ReLU; the last layer gives logits.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from helpers import checks
+from helpers.data import Problem
+from helpers.streams import stream
+
+BLOCK = 64  # networks evaluated together
+TILE = 2**17  # activations of one layer computed together: half a megabyte stays in the cache
+
+
+class Networks(nn.Module):
+    """Networks of equal widths, evaluated together.
+
+    weights: one tensor (networks, fan_out, fan_in) per layer; biases: (networks, fan_out); seeds:
+    one integer per network. Raises ValueError where shapes do not fit or a seed comes twice.
+    """
+
+    def __init__(self, weights: Iterable[Tensor], biases: Iterable[Tensor], seeds: Iterable[int]):
+        super().__init__()
+        self.seeds = checks.seeds("seeds", seeds)
+        weights, biases = list(weights), list(biases)
+        if not weights:
+            raise ValueError("weights is empty; expected one tensor per layer")
+        widths = (weights[0].shape[-1], *(weight.shape[-2] for weight in weights))
+        expected = [((len(self), o, i), (len(self), o)) for i, o in pairwise(widths)]
+        given = [(tuple(weight.shape), tuple(bias.shape))
+                 for weight, bias in zip(weights, biases, strict=True)]
+        if given != expected:
+            raise ValueError(f"weights and biases have shapes {given}; expected {expected}")
+        self.weights = nn.ParameterList(weight.detach().clone() for weight in weights)
+        self.biases = nn.ParameterList(bias.detach().clone() for bias in biases)
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def extra_repr(self) -> str:
+        return f"{len(self)} networks of widths {self.widths}"
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Nodes per layer, from the inputs to the logits."""
+        return self.weights[0].shape[2], *(weight.shape[1] for weight in self.weights)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits at x (points, features), computed tile by tile.
+
+        Shape (networks, points) for one logit, (networks, points, classes) otherwise.
+        """
+        x = self._inputs(x)
+        size = max(1, TILE // (min(len(self), BLOCK) * max(self.widths)))
+        blocks = [slice(k, k + BLOCK) for k in range(0, len(self), BLOCK)]
+        return self._logits(torch.cat([
+            torch.cat([self._layers(tile, block)[-1] for tile in x.split(size)], dim=2)
+            for block in blocks]))
+
+    def activations(self, x: Tensor) -> list[Tensor]:
+        """Return the outputs of every hidden layer at x, each (networks, points, nodes)."""
+        return [layer.mT for layer in self._layers(self._inputs(x), slice(None))[:-1]]
+
+    def logits_from(self, layer: int, activations: Tensor) -> Tensor:
+        """Return the logits that follow from given outputs of a hidden layer, as `forward`.
+
+        activations: (networks, points, nodes of that layer).
+        """
+        hidden = activations.mT
+        for weight, bias in zip(self.weights[layer + 1:], self.biases[layer + 1:], strict=True):
+            before = torch.baddbmm(bias[..., None], weight, hidden)
+            hidden = before.relu()
+        return self._logits(before)
+
+    def select(self, index) -> "Networks":
+        """Return a copy of some networks: a slice, a mask, integers or one integer."""
+        index = torch.arange(len(self))[index].reshape(-1)
+        return Networks([weight[index] for weight in self.weights],
+                        [bias[index] for bias in self.biases],
+                        [self.seeds[i] for i in index])
+
+    @classmethod
+    def from_sequential(cls, *modules: nn.Sequential, seeds: Iterable[int] | None = None):
+        """Return copies of the user's own models, all of one shape.
+
+        Each is an `nn.Sequential` of Linear layers with ReLU between them; seeds default to
+        0, 1, ... Raises TypeError naming the first layer that does not belong.
+        """
+        if not modules:
+            raise ValueError("modules is empty; expected at least one nn.Sequential")
+        layers = [_linear_layers(f"modules[{i}]", module) for i, module in enumerate(modules)]
+        shapes = [[tuple(layer.weight.shape) for layer in network] for network in layers]
+        for i, shape in enumerate(shapes):
+            if shape != shapes[0]:
+                raise ValueError(f"modules[{i}] has layers {shape}; expected {shapes[0]}")
+        places = list(zip(*layers, strict=True))
+        return cls([torch.stack([layer.weight for layer in place]) for place in places],
+                   [torch.stack([_bias(layer) for layer in place]) for place in places],
+                   range(len(modules)) if seeds is None else seeds)
+
+    def to_sequential(self, i: int) -> nn.Sequential:
+        """Return network i as plain PyTorch; its output is (points, logits)."""
+        i = checks.integer("i", i, 0, len(self) - 1)
+        layers = []
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            layer = nn.Linear(weight.shape[2], weight.shape[1], dtype=weight.dtype)
+            with torch.no_grad():
+                layer.weight.copy_(weight[i])
+                layer.bias.copy_(bias[i])
+            layers += [layer, nn.ReLU()]
+        return nn.Sequential(*layers[:-1])
+
+    def save(self, path) -> None:
+        """Write weights and seeds to a safetensors file."""
+        save_file({name: value.contiguous() for name, value in self.state_dict().items()}, path,
+                  metadata={"seeds": json.dumps(self.seeds)})
+
+    @classmethod
+    def load(cls, path) -> "Networks":
+        """Read networks that `save` wrote; ValueError if the file holds something else."""
+        with safe_open(path, framework="pt") as file:
+            names = set(file.keys())
+            layers = range(len(names) // 2)
+            expected = {f"{kind}.{k}" for kind in ("weights", "biases") for k in layers}
+            if names != expected or "seeds" not in (file.metadata() or {}):
+                raise ValueError(f"path {path} holds {sorted(names)}; expected saved Networks")
+            return cls([file.get_tensor(f"weights.{k}") for k in layers],
+                       [file.get_tensor(f"biases.{k}") for k in layers],
+                       json.loads(file.metadata()["seeds"]))
+
+    def _inputs(self, x: Tensor) -> Tensor:
+        return checks.points("x", x, self.widths[0]).to(self.weights[0])
+
+    def _layers(self, x: Tensor, networks: slice) -> list[Tensor]:
+        """Return the outputs of every layer, each (networks, nodes, points); logits come last."""
+        outputs = [x.T.expand(len(self.seeds[networks]), -1, -1)]
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            before = torch.baddbmm(bias[networks, :, None], weight[networks], outputs[-1])
+            outputs.append(before.relu())
+        return [*outputs[1:-1], before]
+
+    def _logits(self, last: Tensor) -> Tensor:
+        """Return (networks, logits, points) in the shape that `forward` promises."""
+        return last[:, 0] if self.widths[-1] == 1 else last.mT
+
+
+def initialise(widths, seeds, scheme: str = "glorot_uniform") -> Networks:
+    """Return one untrained network per seed.
+
+    widths: nodes per layer from inputs to logits, e.g. (2, 50, 50, 1); scheme: `glorot_uniform`
+    (zero biases, Glorot and Bengio 2010, Keras' default), `torch_default` (biases drawn too) or
+    `he_uniform` (zero biases, He et al. 2015). A network depends on its own seed alone.
+    Raises ValueError for a width below 1, fewer than two layers' ends or an unknown scheme.
+    """
+    widths = [checks.integer(f"widths[{i}]", width, 1) for i, width in enumerate(widths)]
+    if len(widths) < 2:
+        raise ValueError(f"widths is {widths}; expected at least inputs and logits")
+    limits = checks.lookup("scheme", scheme, SCHEMES)
+    seeds = checks.seeds("seeds", seeds)
+    generators = [stream(seed, "initial weights") for seed in seeds]
+    weights, biases = [], []
+    for fan_in, fan_out in pairwise(widths):
+        weight_limit, bias_limit = limits(fan_in, fan_out)
+        drawn = np.stack([generator.random((fan_out, fan_in + 1), dtype=np.float32)
+                          for generator in generators])
+        uniform = torch.from_numpy(2 * drawn - 1)
+        weights.append(weight_limit * uniform[..., :-1])
+        biases.append(bias_limit * uniform[..., -1])
+    return Networks(weights, biases, seeds)
+
+
+def join(parts: Iterable[Networks]) -> Networks:
+    """Return several sets of networks of one shape as one set; ValueError if seeds repeat."""
+    parts = list(parts)
+    weights = zip(*(part.weights for part in parts), strict=True)
+    biases = zip(*(part.biases for part in parts), strict=True)
+    return Networks([torch.cat(layer) for layer in weights], [torch.cat(layer) for layer in biases],
+                    [seed for part in parts for seed in part.seeds])
+
+
+def check_fit(networks: Networks, problem: Problem) -> None:
+    """Raise TypeError or ValueError unless the widths suit the problem's features and classes.
+
+    Two classes take one logit or two, more take one logit each.
+    """
+    if not isinstance(networks, Networks):
+        raise TypeError(f"networks is {type(networks).__name__}; expected Networks")
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem is {type(problem).__name__}; expected a Problem")
+    checks.points("problem.x_train", problem.x_train, networks.widths[0])
+    suited = (1, 2) if problem.classes == 2 else (problem.classes,)
+    if networks.widths[-1] not in suited:
+        raise ValueError(f"networks have {networks.widths[-1]} logits; expected "
+                         f"{' or '.join(map(str, suited))} for {problem.classes} classes")
+
+
+SCHEMES = {  # limits of the uniform distributions of weights and biases, by fan-in and fan-out
+    "glorot_uniform": lambda fan_in, fan_out: (math.sqrt(6 / (fan_in + fan_out)), 0),
+    "torch_default": lambda fan_in, fan_out: (1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in)),
+    "he_uniform": lambda fan_in, fan_out: (math.sqrt(6 / fan_in), 0),
+}
+
+
+def _linear_layers(name: str, module: nn.Sequential) -> list[nn.Linear]:
+    """Return the Linear layers of a model that alternates Linear and ReLU, ending on Linear."""
+    if not isinstance(module, nn.Sequential) or not len(module):
+        raise TypeError(f"{name} is {type(module).__name__}; expected a non-empty nn.Sequential")
+    for k, layer in enumerate(module):
+        expected = nn.ReLU if k % 2 else nn.Linear
+        if not isinstance(layer, expected):
+            raise TypeError(f"{name}[{k}] is {type(layer).__name__}; expected {expected.__name__}")
+    if len(module) % 2 == 0:
+        raise TypeError(f"{name} ends with ReLU; expected a Linear layer that gives the logits")
+    return list(module[::2])
+
+
+def _bias(layer: nn.Linear) -> Tensor:
+    return layer.weight.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias

@@ -1,0 +1,47 @@
+"""Sphinx settings of the site; report/build.py calls Sphinx on a copy of this folder."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+project = "Train first or prune first?"
+author = "the Train first or prune first authors"
+copyright = f"2026, {author}"
+html_title = project
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinxcontrib.bibtex",
+]
+exclude_patterns = ["computed"]
+myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+nb_execution_mode = "off"  # report/build.py executes; a failing cell must stop the build
+nb_ipywidgets_js = {}  # no scripts from elsewhere
+suppress_warnings = ["mystnb.mime_priority", "mystnb.unknown_mime_type"]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+add_module_names = False
+bibtex_bibfiles = ["references.bib"]
+
+html_theme = "sphinx_book_theme"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "navbar_persistent": [],
+    "path_to_docs": "",
+    "show_toc_level": 2,
+    "use_download_button": True,
+    "use_fullscreen_button": False,
+}
+
+# MathJax as one local file, taken from the pip package that carries it.
+package = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
+shutil.copy(package / "static/mathjax/tex-svg-full.js", Path(__file__).parent / "_static")
+mathjax_path = "tex-svg-full.js"
