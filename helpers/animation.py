@@ -24,11 +24,10 @@ def film(runs: dict[str, Run], i: int, problem: Problem, resolution: int = 80) -
     counts = {len(run.snapshots) for run in runs.values()}
     if len(counts) != 1 or counts == {0}:
         raise ValueError(f"runs have {sorted(counts)} snapshots; expected the same number, some")
-    axes = panels(len(runs), size=2.6)
     grid = plane(problem, resolution)
     frames = [[_frame(networks, i, grid, resolution) for networks in run.snapshots]
               for run in runs.values()]
-    images = []
+    axes, images = panels(len(runs), size=2.6), []
     for ax, (title, run) in zip(axes, runs.items(), strict=True):
         images.append(decision_map(run.snapshots[0], i, problem, ax, resolution).images[0])
         ax.set_title(title, color=CORNERS.get(title, "black"))

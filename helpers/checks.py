@@ -19,6 +19,17 @@ def lookup(name: str, key, table: Mapping):
     return table[one_of(name, key, table)]
 
 
+class Table(dict):
+    """A dictionary of things of one kind; an unknown key raises ValueError listing those known."""
+
+    def __init__(self, kind: str, entries: Mapping):
+        super().__init__(entries)
+        self.kind = kind
+
+    def __missing__(self, key):
+        return lookup(self.kind, key, self)
+
+
 def integer(name: str, value, low: int, high: int | None = None) -> int:
     """Return `value` as an int in [low, high]; TypeError or ValueError otherwise."""
     if not isinstance(value, Integral) or isinstance(value, bool):
@@ -38,11 +49,34 @@ def real(name: str, value, low: float, below: float = float("inf")) -> float:
     return float(value)
 
 
+def several(name: str, values: Iterable) -> list:
+    """Return `values` as a list; TypeError for a single value or a text."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} is {values!r}; expected several values, such as a tuple")
+    return list(values)
+
+
+def paired(**lists) -> list[list]:
+    """Return the named sequences as lists; ValueError unless they have as many entries, some."""
+    lists = {name: several(name, values) for name, values in lists.items()}
+    counts = [len(values) for values in lists.values()]
+    if len(set(counts)) != 1 or not counts[0]:
+        raise ValueError(f"{', '.join(lists)} have {', '.join(map(str, counts))} entries; "
+                         "expected one of each per draw")
+    return list(lists.values())
+
+
+def truth(name: str, value) -> bool:
+    """Return a comparison's outcome (Python's, NumPy's or a tensor's) as a bool, or TypeError."""
+    if getattr(value, "dtype", type(value)) not in (bool, torch.bool) or getattr(value, "ndim", 0):
+        raise TypeError(f"{name} is {value!r}; expected True or False")
+    return bool(value)
+
+
 def seeds(name: str, values: Iterable) -> tuple[int, ...]:
     """Return distinct seeds as a tuple of ints; a network is known by its seed."""
-    if isinstance(values, (str, Integral)) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} is {values!r}; expected several integers, one seed per network")
-    values = tuple(integer(f"{name}[{i}]", value, 0, 2**63) for i, value in enumerate(values))
+    values = tuple(integer(f"{name}[{i}]", value, 0, 2**63)
+                   for i, value in enumerate(several(name, values)))
     if not values:
         raise ValueError(f"{name} is empty; expected at least one seed")
     if len(set(values)) < len(values):
@@ -64,7 +98,22 @@ def points(name: str, x, features: int | None = None) -> torch.Tensor:
     return x
 
 
-def same_networks(a, b) -> None:
-    """Raise ValueError unless two sets of networks pair up: as many, with the same seeds."""
+def labels(name: str, y, points: int, classes: int) -> torch.Tensor:
+    """Return `y` if it is an int64 tensor of one label below `classes` for each of the points."""
+    if not isinstance(y, torch.Tensor) or y.dtype != torch.int64:
+        raise TypeError(f"{name} is {getattr(y, 'dtype', type(y))}; expected int64 labels")
+    if y.shape != (points,):
+        raise ValueError(f"{name} has shape {tuple(y.shape)}; expected ({points},), one per point")
+    if y.min() < 0 or y.max() >= classes:
+        raise ValueError(f"{name} holds labels from {y.min()} to {y.max()}; expected 0 to "
+                         f"{classes - 1}")
+    return y
+
+
+def same_networks(a, b, names: tuple[str, str] = ("a", "b")) -> None:
+    """Raise TypeError or ValueError unless two sets of networks pair up: the same seeds."""
+    for name, networks in zip(names, (a, b), strict=True):
+        if not hasattr(networks, "seeds"):
+            raise TypeError(f"{name} is {type(networks).__name__}; expected Networks")
     if a.seeds != b.seeds:
-        raise ValueError(f"b has seeds {b.seeds}; expected those of a, {a.seeds}")
+        raise ValueError(f"{names[1]} has seeds {b.seeds}; expected those of {names[0]}, {a.seeds}")

@@ -9,6 +9,8 @@ from html import escape
 
 from IPython.display import Markdown
 
+from helpers import checks
+
 MIME = "application/vnd.claims+json"
 HEADER = ("item", "claim", "measured", "n", "verdict")
 
@@ -34,6 +36,8 @@ def verdict(in_the_post: bool, elsewhere: bool = True) -> str:
     `fails` if it is wrong in the post's own regime, `holds` if it is right there and in the other
     regimes tried, `holds with limits` if it is right there alone.
     """
+    in_the_post = checks.truth("in_the_post", in_the_post)
+    elsewhere = checks.truth("elsewhere", elsewhere)
     if not in_the_post:
         return "fails"
     return "holds" if elsewhere else "holds with limits"
@@ -43,6 +47,9 @@ class ClaimTable:
     """Claims that a notebook shows as a table and that the report can read as data."""
 
     def __init__(self, *claims: Claim):
+        for claim in claims:
+            if not isinstance(claim, Claim):
+                raise TypeError(f"claims holds {claim!r}; expected Claim")
         self.claims = claims
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:

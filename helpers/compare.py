@@ -21,12 +21,19 @@ def plane(problem: Problem, resolution: int = 100) -> Tensor:
 
     Row by row from the lower left. Raises ValueError for a problem of more than 2 features.
     """
-    if problem.features != 2:
-        raise ValueError(f"problem {problem.name} has {problem.features} features; expected 2: "
-                         "compare on its held-out points instead")
+    check_plane(problem)
     half = MARGIN * problem.x_train.abs().max().item()
     axis = torch.linspace(-half, half, checks.integer("resolution", resolution, 2))
     return torch.cartesian_prod(axis, axis).flip(1)
+
+
+def check_plane(problem: Problem) -> None:
+    """Raise TypeError or ValueError unless the problem's points lie in a plane."""
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem is {type(problem).__name__}; expected a Problem")
+    if problem.features != 2:
+        raise ValueError(f"problem {problem.name} has {problem.features} features; expected 2: "
+                         "compare on its held-out points instead")
 
 
 @torch.no_grad()
@@ -47,13 +54,15 @@ def probabilities(networks: Networks, x: Tensor) -> Tensor:
 
 def accuracy(networks: Networks, x: Tensor, y: Tensor) -> Tensor:
     """Return the share (networks,) of points classified correctly."""
-    return (classify(networks, x) == y).float().mean(1)
+    found = classify(networks, x)
+    return (found == checks.labels("y", y, len(x), _classes(networks))).float().mean(1)
 
 
 @torch.no_grad()
 def loss(networks: Networks, x: Tensor, y: Tensor) -> Tensor:
     """Return the mean cross-entropy (networks,) in nats."""
-    return point_losses(networks(x), y).mean(1)
+    logits = networks(x)
+    return point_losses(logits, checks.labels("y", y, len(x), _classes(networks))).mean(1)
 
 
 def disagreement(a: Networks, b: Networks, x: Tensor) -> Tensor:
@@ -61,13 +70,13 @@ def disagreement(a: Networks, b: Networks, x: Tensor) -> Tensor:
 
     Fort et al. 2019.
     """
-    checks.same_networks(a, b)
+    _check_same_classes(a, b)
     return (classify(a, x) != classify(b, x)).float().mean(1)
 
 
 def function_distance(a: Networks, b: Networks, x: Tensor) -> Tensor:
     """Return the root mean square difference (networks,) of class probabilities, in [0, 1]."""
-    checks.same_networks(a, b)
+    _check_same_classes(a, b)
     return (probabilities(a, x) - probabilities(b, x)).square().mean((1, 2)).sqrt()
 
 
@@ -79,9 +88,7 @@ def match_nodes(a: Networks, b: Networks, x: Tensor) -> list[tuple[Tensor, Tenso
     outputs at x (Ainsworth et al. 2023, activation matching); a constant node correlates 0 with
     all. Raises ValueError where widths or seeds differ.
     """
-    checks.same_networks(a, b)
-    if a.widths != b.widths:
-        raise ValueError(f"b has widths {b.widths}; expected those of a, {a.widths}")
+    _check_same_widths(a, b)
     matches = []
     for outputs, others in zip(a.activations(x), b.activations(x), strict=True):
         correlation = _unit(outputs).mT @ _unit(others)
@@ -93,15 +100,29 @@ def match_nodes(a: Networks, b: Networks, x: Tensor) -> list[tuple[Tensor, Tenso
 
 
 @torch.no_grad()
+def same_roles(a: Networks, b: Networks, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how many hidden nodes of a are their own match in b, and how many could be.
+
+    Both (networks,), over all hidden layers, by `match_nodes` at x. Only nodes that vary over x in
+    a and in b count: a constant node has no role to compare.
+    """
+    same, comparable = torch.zeros(2, len(a), dtype=torch.int64)
+    outputs = zip(a.activations(x), b.activations(x), match_nodes(a, b, x), strict=True)
+    for one, two, (partner, _) in outputs:
+        vary = (one != one[:, :1]).any(1) & (two != two[:, :1]).any(1)
+        same += (vary & (partner == torch.arange(partner.shape[1]))).sum(1)
+        comparable += vary.sum(1)
+    return same, comparable
+
+
+@torch.no_grad()
 def barrier(a: Networks, b: Networks, x: Tensor, y: Tensor, points: int = 11) -> Tensor:
     """Return the loss barrier (networks,) on the straight line between paired networks.
 
     The largest excess of the loss over the line between its ends, at `points` places (Frankle et
     al. 2020; Entezari et al. 2022). Raises ValueError where widths or seeds differ.
     """
-    checks.same_networks(a, b)
-    if a.widths != b.widths:
-        raise ValueError(f"b has widths {b.widths}; expected those of a, {a.widths}")
+    _check_same_widths(a, b)
     shares = torch.linspace(0, 1, checks.integer("points", points, 3)).tolist()
     losses = torch.stack([loss(_between(a, b, share), x, y) for share in shares])
     line = torch.tensor(shares)[:, None].to(losses)
@@ -116,6 +137,8 @@ def cka(a: Networks, b: Networks, x: Tensor) -> list[Tensor]:
     for it can be moved without changing one (Davari et al. 2023).
     """
     checks.same_networks(a, b)
+    if len(a.widths) != len(b.widths):
+        raise ValueError(f"b has widths {b.widths}; expected as many layers as a, {a.widths}")
     return [_alignment(*(outputs - outputs.mean(1, keepdim=True) for outputs in pair))
             for pair in zip(a.activations(x), b.activations(x), strict=True)]
 
@@ -134,3 +157,19 @@ def _unit(outputs: Tensor) -> Tensor:
 def _between(a: Networks, b: Networks, share: float) -> Networks:
     return Networks([p.lerp(q, share) for p, q in zip(a.weights, b.weights, strict=True)],
                     [p.lerp(q, share) for p, q in zip(a.biases, b.biases, strict=True)], a.seeds)
+
+
+def _classes(networks: Networks) -> int:
+    return max(2, networks.widths[-1])
+
+
+def _check_same_classes(a: Networks, b: Networks) -> None:
+    checks.same_networks(a, b)
+    if _classes(a) != _classes(b):
+        raise ValueError(f"b tells {_classes(b)} classes apart; expected {_classes(a)}, as a does")
+
+
+def _check_same_widths(a: Networks, b: Networks) -> None:
+    checks.same_networks(a, b)
+    if a.widths != b.widths:
+        raise ValueError(f"b has widths {b.widths}; expected those of a, {a.widths}")

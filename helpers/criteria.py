@@ -60,7 +60,7 @@ def mean_abs(networks: Networks, problem: Problem) -> Scores:
 def taylor(networks: Networks, problem: Problem) -> Scores:
     """Score by the first-order change of the loss when a node is replaced by its mean.
 
-    That is |mean of g (mu - a)| = |Cov(g, a)| with g the gradient of the loss in the node's
+    That is ``|mean of g (mu - a)| = |Cov(g, a)|`` with g the gradient of the loss in the node's
     output a (Molchanov et al. 2017, with the mean in place of zero).
     """
     scores = []

@@ -21,7 +21,8 @@ class Problem:
     """Training and held-out points of one draw of a problem, in units of the training spread.
 
     x_train, x_test: float32 (points, features); y_train, y_test: int64 labels (points,) below
-    `classes`. Every feature has training mean 0 and standard deviation 1 (ddof = 0).
+    `classes`. Every feature has training mean 0 and standard deviation 1 (ddof = 0). Raises
+    TypeError or ValueError for points that are not finite or labels that do not fit.
     """
 
     name: str
@@ -30,6 +31,13 @@ class Problem:
     x_test: torch.Tensor
     y_test: torch.Tensor
     classes: int
+
+    def __post_init__(self):
+        checks.integer("classes", self.classes, 2)
+        checks.points("x_train", self.x_train)
+        checks.points("x_test", self.x_test, self.features)
+        checks.labels("y_train", self.y_train, len(self.x_train), self.classes)
+        checks.labels("y_test", self.y_test, len(self.x_test), self.classes)
 
     @property
     def features(self) -> int:
@@ -136,8 +144,9 @@ def mnist1d(n_train=4000, n_test=1000, seed=0) -> Problem:
     return _standardised("mnist1d", x[:n_train], y[:n_train], x[n_train:], y[n_train:], 10)
 
 
-PROBLEMS = {"spirals": spirals, "moons": moons, "circles": circles, "xor": xor,
-            "digits": digits, "mnist1d": mnist1d}
+PROBLEMS = checks.Table("problem", {
+    "spirals": spirals, "moons": moons, "circles": circles, "xor": xor,
+    "digits": digits, "mnist1d": mnist1d})
 
 
 def _drawn(name, draw, n_train, n_test, noise, seed) -> Problem:

@@ -45,8 +45,10 @@ class Engine:
         self.hidden = [like.new_empty(count, width, batch_size) for width in hidden]
         self.errors = [like.new_empty(count, width, batch_size) for width in hidden]
         output = (count, last, batch_size)
-        self.logits, self.output_error = like.new_zeros(2, _padded(output))
-        self.output = output
+        self.logits = like.new_empty(output)
+        self.flat_error = like.new_zeros(_padded(output))
+        self.error = _view(self.flat_error, output)
+        self.one_logit = last == 1
 
     @torch.no_grad()
     def backward(self, x: Tensor, targets: Tensor) -> None:
@@ -74,8 +76,7 @@ class Engine:
 
         y: (networks, samples) labels.
         """
-        logits = _view(self.logits, self.output)
-        logits = logits[:, 0] if self.output[1] == 1 else logits.mT
+        logits = self.logits[:, 0] if self.one_logit else self.logits.mT
         # in double precision, so that rounding to single hides which elements were vectorised
         return point_losses(logits.double(), y).mean(1).to(logits.dtype)
 
@@ -85,10 +86,10 @@ class Engine:
                         [bias[..., 0] for _, bias in self.layers], self.networks.seeds)
 
     def _forward(self, activations: list[Tensor]) -> None:
-        outputs = [*self.hidden, _view(self.logits, self.output)]
+        outputs = [*self.hidden, self.logits]
         for (weight, bias), below, output in zip(self.layers, activations, outputs, strict=True):
             torch.baddbmm(bias, weight, below, out=output)
-            if output is not outputs[-1]:
+            if output is not self.logits:
                 output.relu_()
 
     def _output_error(self, targets: Tensor) -> Tensor:
@@ -96,17 +97,16 @@ class Engine:
 
         Sigmoid and exponential run over the padded buffer in parts that no thread pool splits.
         """
-        logits, error = _view(self.logits, self.output), _view(self.output_error, self.output)
-        if self.output[1] == 1:
-            error.copy_(logits)
-            for part in self.output_error.split(SERIAL):
+        if self.one_logit:
+            self.error.copy_(self.logits)
+            for part in self.flat_error.split(SERIAL):
                 part.sigmoid_()
         else:
-            torch.sub(logits, logits.amax(1, keepdim=True), out=error)
-            for part in self.output_error.split(SERIAL):
+            torch.sub(self.logits, self.logits.amax(1, keepdim=True), out=self.error)
+            for part in self.flat_error.split(SERIAL):
                 part.exp_()
-            error.div_(error.sum(1, keepdim=True))
-        return error.sub_(targets).div_(self.batch_size)
+            self.error.div_(self.error.sum(1, keepdim=True))
+        return self.error.sub_(targets).div_(self.batch_size)
 
     def _views(self, flat: Tensor, shapes: list) -> list[tuple[Tensor, Tensor]]:
         """Return (weight, bias) of every layer as views of a flat buffer."""

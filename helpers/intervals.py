@@ -3,6 +3,7 @@
 One draw of the data is one sample, so intervals resample draws first and seeds within them.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,27 +32,51 @@ class Estimate:
         return f"{self.networks} networks, {self.draws} data draw{'s' * (self.draws > 1)}"
 
 
-def estimate(values, statistic: Callable = np.median, resamples: int = 2000) -> Estimate:
+def estimate(values, statistic: Callable = np.nanmedian, where=None,
+             resamples: int = 2000) -> Estimate:
     """Return a statistic of values (draws, seeds) with its two-level bootstrap interval.
 
     Draws are resampled with replacement, then seeds within each; the 95 % interval is the
-    percentile one. statistic: takes an array and `axis`. With one draw the interval speaks of
-    seeds alone. Raises ValueError for values that are empty, not finite or not two-level.
+    percentile one. statistic: takes an array and `axis` and passes over NaN; where: mask (draws,
+    seeds) of the networks that the question applies to, by default all. With one draw the interval
+    speaks of seeds alone. Raises ValueError for values that are empty, not finite or of another
+    shape.
     """
-    values = np.asarray(values, dtype=float)
+    try:
+        values = np.array(values, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"values is {values!r}; expected numbers (draws, seeds)") from None
     if values.ndim != 2 or not values.size or not np.isfinite(values).all():
         raise ValueError(f"values has shape {values.shape}; expected finite (draws, seeds)")
+    where = np.ones(values.shape, bool) if where is None else np.asarray(where, bool)
+    if where.shape != values.shape or not where.any():
+        raise ValueError(f"where has shape {where.shape}, {where.sum()} true; expected "
+                         f"{values.shape}, some true")
     checks.integer("resamples", resamples, 100)
+    values[~where] = np.nan
+    values = values[where.any(1)]
     draws, seeds = values.shape
     generator = stream(0, "resampling")
     draw = generator.integers(draws, size=(resamples, draws, 1))
     seed = generator.integers(seeds, size=(resamples, draws, seeds))
-    resampled = statistic(values[draw, seed].reshape(resamples, -1), axis=1)
-    low, high = np.quantile(resampled, [0.025, 0.975])
+    with warnings.catch_warnings():  # a resample may hold no network that the question applies to
+        warnings.simplefilter("ignore", RuntimeWarning)
+        resampled = statistic(values[draw, seed].reshape(resamples, -1), axis=1)
+    low, high = np.nanquantile(resampled, [0.025, 0.975])
     return Estimate(float(statistic(values.reshape(-1), axis=0)), float(low), float(high),
-                    values.size, draws)
+                    int(where.sum()), draws)
 
 
-def share(events) -> Estimate:
+def share(events, where=None) -> Estimate:
     """Return how often something happened among networks (draws, seeds), as `estimate` of means."""
-    return estimate(np.asarray(events, dtype=float), np.mean)
+    if not np.isin(events, (0, 1)).all():
+        raise ValueError(f"events is {events!r}; expected True or False (draws, seeds)")
+    return estimate(np.asarray(events, dtype=float), np.nanmean, where)
+
+
+def per_draw(function: Callable, *draws) -> np.ndarray:
+    """Return what a function gives of every draw, stacked: (draws, seeds).
+
+    draws: sequences of equal length, e.g. squares and problems; function takes one of each.
+    """
+    return np.stack([np.asarray(function(*items)) for items in zip(*draws, strict=True)])

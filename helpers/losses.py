@@ -12,6 +12,9 @@ def point_losses(logits: Tensor, y: Tensor) -> Tensor:
     or (networks, points). With the margin m (signed logit, or true logit minus log-sum-exp of the
     others) the loss is softplus(-m): log-sum-exp minus the true logit would underflow to 0.
     """
+    if logits.ndim not in (2, 3) or y.shape not in (logits.shape[:2], logits.shape[1:2]):
+        raise ValueError(f"y has shape {tuple(y.shape)} for logits {tuple(logits.shape)}; expected "
+                         "one label per point")
     y = y.expand(logits.shape[:2])
     if logits.ndim == 2:
         return softplus(torch.where(y == 1, -logits, logits))

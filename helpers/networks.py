@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -34,9 +34,14 @@ class Networks(nn.Module):
         super().__init__()
         self.seeds = checks.seeds("seeds", seeds)
         weights, biases = list(weights), list(biases)
-        if not weights:
-            raise ValueError("weights is empty; expected one tensor per layer")
-        widths = (weights[0].shape[-1], *(weight.shape[-2] for weight in weights))
+        for name, tensors in ("weights", weights), ("biases", biases):
+            for k, tensor in enumerate(tensors):
+                if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+                    raise TypeError(f"{name}[{k}] is {tensor!r}; expected a float tensor")
+        if not weights or len(weights) != len(biases):
+            raise ValueError(f"weights and biases hold {len(weights)} and {len(biases)} tensors; "
+                             "expected one of each per layer")
+        widths = [*weights[0].shape[-1:], *(n for weight in weights for n in weight.shape[-2:-1])]
         expected = [((len(self), o, i), (len(self), o)) for i, o in pairwise(widths)]
         given = [(tuple(weight.shape), tuple(bias.shape))
                  for weight, bias in zip(weights, biases, strict=True)]
@@ -75,8 +80,13 @@ class Networks(nn.Module):
     def logits_from(self, layer: int, activations: Tensor) -> Tensor:
         """Return the logits that follow from given outputs of a hidden layer, as `forward`.
 
-        activations: (networks, points, nodes of that layer).
+        activations: (networks, points, nodes of that layer). Raises ValueError for another layer
+        or shape.
         """
+        layer = checks.integer("layer", layer, 0, len(self.weights) - 2)
+        count, nodes, shape = len(self), self.widths[layer + 1], tuple(activations.shape)
+        if len(shape) != 3 or shape[::2] != (count, nodes):
+            raise ValueError(f"activations has shape {shape}; expected ({count}, points, {nodes})")
         hidden = activations.mT
         for weight, bias in zip(self.weights[layer + 1:], self.biases[layer + 1:], strict=True):
             before = torch.baddbmm(bias[..., None], weight, hidden)
@@ -84,8 +94,14 @@ class Networks(nn.Module):
         return self._logits(before)
 
     def select(self, index) -> "Networks":
-        """Return a copy of some networks: a slice, a mask, integers or one integer."""
-        index = torch.arange(len(self))[index].reshape(-1)
+        """Return a copy of some networks: a slice, a mask, integers or one integer.
+
+        Raises ValueError for an index that finds none, none there, or one twice.
+        """
+        try:
+            index = torch.arange(len(self))[index].reshape(-1)
+        except (IndexError, TypeError) as error:
+            raise ValueError(f"index is {index!r} for {len(self)} networks: {error}") from None
         return Networks([weight[index] for weight in self.weights],
                         [bias[index] for bias in self.biases],
                         [self.seeds[i] for i in index])
@@ -129,7 +145,11 @@ class Networks(nn.Module):
     @classmethod
     def load(cls, path) -> "Networks":
         """Read networks that `save` wrote; ValueError if the file holds something else."""
-        with safe_open(path, framework="pt") as file:
+        try:
+            opened = safe_open(path, framework="pt")
+        except SafetensorError as error:
+            raise ValueError(f"path {path} is no safetensors file: {error}") from None
+        with opened as file:
             names = set(file.keys())
             layers = range(len(names) // 2)
             expected = {f"{kind}.{k}" for kind in ("weights", "biases") for k in layers}
@@ -163,7 +183,8 @@ def initialise(widths, seeds, scheme: str = "glorot_uniform") -> Networks:
     `he_uniform` (zero biases, He et al. 2015). A network depends on its own seed alone.
     Raises ValueError for a width below 1, fewer than two layers' ends or an unknown scheme.
     """
-    widths = [checks.integer(f"widths[{i}]", width, 1) for i, width in enumerate(widths)]
+    widths = [checks.integer(f"widths[{i}]", width, 1)
+              for i, width in enumerate(checks.several("widths", widths))]
     if len(widths) < 2:
         raise ValueError(f"widths is {widths}; expected at least inputs and logits")
     limits = checks.lookup("scheme", scheme, SCHEMES)
@@ -183,6 +204,8 @@ def initialise(widths, seeds, scheme: str = "glorot_uniform") -> Networks:
 def join(parts: Iterable[Networks]) -> Networks:
     """Return several sets of networks of one shape as one set; ValueError if seeds repeat."""
     parts = list(parts)
+    if len(shapes := {part.widths for part in parts}) != 1:
+        raise ValueError(f"parts have widths {sorted(shapes)}; expected some, all of one shape")
     weights = zip(*(part.weights for part in parts), strict=True)
     biases = zip(*(part.biases for part in parts), strict=True)
     return Networks([torch.cat(layer) for layer in weights], [torch.cat(layer) for layer in biases],

@@ -36,7 +36,7 @@ def choose(networks: Networks, problem: Problem, criterion: str, fraction: float
     parts = [score(networks.select(block), problem) for block in _blocks(networks)]
     scores = [torch.cat(blocks) for blocks in zip(*parts, strict=True)]
     if spared is not None:
-        scores = _with_spared(scores, list(spared), counts)
+        scores = _with_spared(scores, checks.several("spared", spared), counts)
     return tuple(values.argsort(dim=1, stable=True)[:, count:].sort(1).values
                  for values, count in zip(scores, counts, strict=True))
 
@@ -106,7 +106,7 @@ def _removal_counts(networks: Networks, fraction: float, layers) -> list[int]:
     """Return how many nodes go from each hidden layer."""
     fraction = checks.real("fraction", fraction, 0, 1)
     hidden = networks.widths[1:-1]
-    layers = range(len(hidden)) if layers is None else layers
+    layers = range(len(hidden)) if layers is None else checks.several("layers", layers)
     pruned = [checks.one_of("layers", layer, range(len(hidden))) for layer in layers]
     return [min(round(fraction * width), width - 1) if layer in pruned else 0
             for layer, width in enumerate(hidden)]
@@ -114,6 +114,8 @@ def _removal_counts(networks: Networks, fraction: float, layers) -> list[int]:
 
 def _with_spared(scores, spared, counts) -> list[Tensor]:
     """Return the scores with spared nodes raised out of reach."""
+    if not all(isinstance(mask, Tensor) and mask.dtype == torch.bool for mask in spared):
+        raise TypeError(f"spared is {spared!r}; expected one bool tensor per hidden layer")
     if [mask.shape for mask in spared] != [values.shape for values in scores]:
         raise ValueError(f"spared has shapes {[tuple(mask.shape) for mask in spared]}; expected "
                          f"{[tuple(values.shape) for values in scores]}")
@@ -128,6 +130,8 @@ def _with_spared(scores, spared, counts) -> list[Tensor]:
 def _check_kept(networks: Networks, kept: Kept) -> None:
     """Raise unless there is one sorted index tensor (networks, at least 1) per hidden layer."""
     hidden = networks.widths[1:-1]
+    if not isinstance(kept, (tuple, list)):
+        raise TypeError(f"kept is {type(kept).__name__}; expected a tuple, one tensor per layer")
     if len(kept) != len(hidden):
         raise ValueError(f"kept has {len(kept)} layers; expected {len(hidden)}")
     for layer, (stay, width) in enumerate(zip(kept, hidden, strict=True)):

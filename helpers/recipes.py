@@ -38,6 +38,12 @@ class Recipe:
         checks.integer("steps", self.steps, 0)
 
 
+def check_recipe(recipe: Recipe) -> None:
+    """Raise TypeError for anything but a Recipe."""
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe is {recipe!r}; expected a Recipe")
+
+
 def _adam(recipe: Recipe, parameters):
     return torch.optim.Adam(
         parameters, recipe.learning_rate, recipe.betas, recipe.epsilon, fused=True)

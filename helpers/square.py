@@ -1,4 +1,4 @@
-"""The commuting square: train then prune, against prune then train.
+"""The commuting square: train then prune, against prune then train::
 
     initial --- train ---> dense
        |                     |
@@ -7,14 +7,15 @@
      pruned  --- train --->  B | A --- fine-tune ---> A'
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from helpers import checks
 from helpers.data import Problem
-from helpers.networks import Networks, initialise
-from helpers.pruning import Kept, choose, prune
-from helpers.training import Recipe, train
+from helpers.networks import SCHEMES, Networks, initialise
+from helpers.pruning import COMPENSATIONS, Kept, choose, prune
+from helpers.recipes import Recipe, check_recipe
+from helpers.training import train_draws
 
 OTHER = 2**32  # added to a seed, it gives the seed of its noise floor
 
@@ -44,12 +45,30 @@ def commute(initial: Networks, problem: Problem, recipe: Recipe, criterion: str,
     from the untrained network are chosen after training) or `initial`. Criterion, fraction and
     layers as in `choose`, compensation as in `prune`; errors as theirs and `train`'s.
     """
+    return commute_draws([initial], [problem], recipe, criterion, fraction, compensation, layers,
+                         scored_on, fine_tune_steps)[0]
+
+
+def commute_draws(initials: Sequence[Networks], problems: Sequence[Problem], recipe: Recipe,
+                  criterion: str, fraction: float, compensation: str = "mean",
+                  layers: Iterable[int] | None = None, scored_on: str = "dense",
+                  fine_tune_steps: int = 0) -> list[Square]:
+    """Return what `commute` gives for each group of networks on its own problem, trained together.
+
+    As `train_draws`; arguments and errors as in `commute`.
+    """
     checks.one_of("scored_on", scored_on, ("dense", "initial"))
-    choose(initial, problem, criterion, fraction, layers)  # refuse nonsense before training
-    dense = train(initial, problem, recipe).networks
-    scored = dense if scored_on == "dense" else initial
-    kept = choose(scored, problem, criterion, fraction, layers)
-    return close(initial, dense, kept, problem, recipe, compensation, fine_tune_steps)
+    checks.one_of("compensation", compensation, COMPENSATIONS)
+    checks.integer("fine_tune_steps", fine_tune_steps, 0)
+    check_recipe(recipe)
+    initials, problems = checks.paired(initials=initials, problems=problems)
+    layers = None if layers is None else checks.several("layers", layers)
+    on_initial = _chosen(initials, problems, criterion, fraction, layers)  # refuses nonsense first
+    dense = _trained(initials, problems, recipe)
+    kept = on_initial
+    if scored_on == "dense":
+        kept = _chosen(dense, problems, criterion, fraction, layers)
+    return close_draws(initials, dense, kept, problems, recipe, compensation, fine_tune_steps)
 
 
 def close(initial: Networks, dense: Networks, kept: Kept, problem: Problem, recipe: Recipe,
@@ -57,13 +76,27 @@ def close(initial: Networks, dense: Networks, kept: Kept, problem: Problem, reci
     """Return the square of networks already trained and nodes already chosen.
 
     All arms use the seed's own batch order from its start; fine-tuning starts with a fresh
-    optimiser state.
+    optimiser state. Errors are those of `prune` and `train`, or seeds that differ.
     """
-    train_first = prune(dense, kept, problem, compensation)
-    tuning = replace(recipe, steps=fine_tune_steps)
-    return Square(initial, dense, kept, train_first,
-                  train(train_first, problem, tuning).networks,
-                  train(prune(initial, kept, problem, compensation), problem, recipe).networks)
+    return close_draws([initial], [dense], [kept], [problem], recipe, compensation,
+                       fine_tune_steps)[0]
+
+
+def close_draws(initials: Sequence[Networks], dense: Sequence[Networks], kept: Sequence[Kept],
+                problems: Sequence[Problem], recipe: Recipe, compensation: str = "mean",
+                fine_tune_steps: int = 0) -> list[Square]:
+    """Return what `close` gives for each group of networks on its own problem, trained together."""
+    check_recipe(recipe)
+    tuning = replace(recipe, steps=checks.integer("fine_tune_steps", fine_tune_steps, 0))
+    initials, dense, kept, problems = checks.paired(
+        initials=initials, dense=dense, kept=kept, problems=problems)
+    for initial, trained in zip(initials, dense, strict=True):
+        checks.same_networks(initial, trained, ("initial", "dense"))
+    train_first = _pruned(dense, kept, problems, compensation)
+    fine_tuned = _trained(train_first, problems, tuning)
+    prune_first = _trained(_pruned(initials, kept, problems, compensation), problems, recipe)
+    return [Square(*corners) for corners in
+            zip(initials, dense, kept, train_first, fine_tuned, prune_first, strict=True)]
 
 
 def noise_floor(initial: Networks, problem: Problem, recipe: Recipe,
@@ -73,8 +106,36 @@ def noise_floor(initial: Networks, problem: Problem, recipe: Recipe,
     First the same initialisation with another batch order, then another initialisation drawn with
     `scheme` and the same order. Both carry the seeds of `initial`, to be compared pair by pair.
     """
-    others = [seed + OTHER for seed in initial.seeds]
-    fresh = initialise(initial.widths, others, scheme)
-    fresh = Networks(fresh.weights, fresh.biases, initial.seeds)
-    return (train(initial, problem, recipe, order_seeds=others).networks,
-            train(fresh, problem, recipe).networks)
+    checks.one_of("scheme", scheme, SCHEMES)
+    return (other_order([initial], [problem], recipe)[0],
+            other_initialisation([initial], [problem], recipe, scheme)[0])
+
+
+def other_order(initials: Sequence[Networks], problems: Sequence[Problem],
+                recipe: Recipe) -> list[Networks]:
+    """Return each group of networks trained on its own problem with another batch order."""
+    orders = [[seed + OTHER for seed in initial.seeds] for initial in initials]
+    return [run.networks for run in train_draws(initials, problems, recipe, orders)]
+
+
+def other_initialisation(initials: Sequence[Networks], problems: Sequence[Problem], recipe: Recipe,
+                         scheme: str = "glorot_uniform") -> list[Networks]:
+    """Return each group trained on its own problem from weights drawn anew with a scheme."""
+    fresh = [initialise(initial.widths, [seed + OTHER for seed in initial.seeds], scheme)
+             for initial in initials]
+    return _trained([Networks(new.weights, new.biases, initial.seeds)
+                     for new, initial in zip(fresh, initials, strict=True)], problems, recipe)
+
+
+def _trained(groups, problems, recipe: Recipe) -> list[Networks]:
+    return [run.networks for run in train_draws(groups, problems, recipe)]
+
+
+def _chosen(groups, problems, criterion: str, fraction: float, layers) -> list[Kept]:
+    return [choose(networks, problem, criterion, fraction, layers)
+            for networks, problem in zip(groups, problems, strict=True)]
+
+
+def _pruned(groups, kept, problems, compensation: str) -> list[Networks]:
+    return [prune(networks, nodes, problem, compensation)
+            for networks, nodes, problem in zip(groups, kept, problems, strict=True)]

@@ -1,0 +1,50 @@
+"""Small networks and problems for the tests, and what several test modules ask of them."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from helpers.data import Problem, digits, moons
+from helpers.networks import Networks, initialise
+from helpers.recipes import Recipe
+
+FEW = Recipe(learning_rate=0.01, batch_size=8, steps=20)
+MOONS = moons(n_train=60, n_test=40)
+
+
+def tiny(count=3, widths=(2, 7, 5, 1), scheme="torch_default") -> Networks:
+    return initialise(widths, range(count), scheme)
+
+
+def double(networks: Networks) -> Networks:
+    return Networks([weight.double() for weight in networks.weights],
+                    [bias.double() for bias in networks.biases], networks.seeds)
+
+
+def three_classes() -> Problem:
+    """The first four pixel columns of the digits 0, 1 and 2."""
+    full = digits()
+    train, test = full.y_train < 3, full.y_test < 3
+    return replace(full, name="three", classes=3, x_train=full.x_train[train][:60, 2:6],
+                   y_train=full.y_train[train][:60], x_test=full.x_test[test][:, 2:6],
+                   y_test=full.y_test[test])
+
+
+def parameters(networks: Networks) -> list[torch.Tensor]:
+    return [parameter.detach() for parameter in networks.parameters()]
+
+
+def same_bits(a: Networks, b: Networks) -> bool:
+    return a.seeds == b.seeds and all(map(torch.equal, parameters(a), parameters(b)))
+
+
+def furthest(a: Networks, b: Networks) -> float:
+    """Return the largest difference of any parameter."""
+    return max((p - q).abs().max().item()
+               for p, q in zip(parameters(a), parameters(b), strict=True))
+
+
+def refuses(*rows):
+    """Parametrise a test of refusals by rows of (call, error, words of the message)."""
+    return pytest.mark.parametrize("call, error, message", rows, ids=[row[2] for row in rows])

@@ -1,0 +1,106 @@
+"""Intervals know their truth as often as they say, and resample draws before seeds."""
+
+import numpy as np
+import pytest
+
+from examples import refuses
+from helpers.intervals import Estimate, estimate, per_draw, share
+
+
+def test_the_interval_of_a_mean_is_the_normal_one():
+    """Draws alike: the bootstrap interval is about mean +- 1.96 standard errors."""
+    values = np.random.default_rng(0).normal(5, 2, (1, 400))
+    found = estimate(values, np.mean)
+    error = 1.96 * values.std() / 20
+    assert found.value == pytest.approx(values.mean())
+    assert found.low == pytest.approx(values.mean() - error, abs=0.1 * error)
+    assert found.high == pytest.approx(values.mean() + error, abs=0.1 * error)
+
+
+def test_two_levels_of_variance_add_up():
+    """Variance of the mean of means: between draws / draws + within / (draws * seeds)."""
+    generator = np.random.default_rng(1)
+    values = generator.normal(0, 1, (60, 1)) + generator.normal(0, 1, (60, 5))
+    found = estimate(values, np.mean, resamples=4000)
+    within = values.var(1).mean() / (60 * 5)
+    expected = 2 * 1.96 * np.sqrt(values.mean(1).var() / 60 + within)
+    assert found.high - found.low == pytest.approx(expected, rel=0.07)
+
+
+def test_variance_between_draws_widens_the_interval():
+    generator = np.random.default_rng(2)
+    alike = generator.normal(0, 1, (8, 40))
+    apart = alike + generator.normal(0, 1, (8, 1))
+    widths = [e.high - e.low for e in (estimate(alike), estimate(apart))]
+    assert widths[1] > 2 * widths[0]
+    pooled = estimate(apart.reshape(1, -1))
+    assert widths[1] > 2 * (pooled.high - pooled.low), "draws count as if they were seeds"
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    generator = np.random.default_rng(3)
+    covered = 0
+    for _ in range(200):
+        values = generator.normal(0, 1, (12, 1)) + generator.normal(0, 1, (12, 6))
+        found = estimate(values, np.mean, resamples=400)
+        covered += found.low <= 0 <= found.high
+    assert 0.87 <= covered / 200 <= 0.99
+
+
+def test_the_default_is_the_median_and_constants_have_no_width():
+    assert estimate([[1.0, 2.0, 9.0]]).value == 2
+    assert estimate(np.full((3, 4), 7.0)) == Estimate(7, 7, 7, 12, 3)
+    assert estimate([[7.0]]) == Estimate(7, 7, 7, 1, 1)
+
+
+def test_the_same_values_give_the_same_interval():
+    values = np.random.default_rng(4).normal(size=(3, 5))
+    assert estimate(values) == estimate(values.tolist())
+
+
+def test_a_share_is_the_mean_of_events():
+    events = np.array([[True, False, True, True], [False] * 4])
+    found = share(events)
+    assert (found.value, found.networks, found.draws) == (0.375, 8, 2)
+    assert found.low == 0 and found.high > 0.6
+    never = share(np.zeros((4, 4), bool))
+    assert (never.value, never.low, never.high) == (0, 0, 0)
+
+
+def test_where_leaves_networks_out():
+    values = np.array([[1.0, 2.0, 50.0], [3.0, 4.0, 60.0], [70.0, 80.0, 90.0]])
+    where = np.array([[True, True, False], [True, True, False], [False] * 3])
+    kept = values.copy()
+    found = estimate(values, where=where)
+    assert (found.value, found.networks, found.draws) == (2.5, 4, 2)
+    assert 1 <= found.low <= found.high <= 4
+    assert share(values > 1, where).value == 0.75
+    assert (values == kept).all(), "the argument was changed"
+
+
+def test_estimates_are_told_in_words():
+    assert str(Estimate(0.5, 0.25, 0.75, 8, 2)) == "0.500 [0.250, 0.750]"
+    assert Estimate(0, 0, 0, 8, 1).n == "8 networks, 1 data draw"
+    assert Estimate(0, 0, 0, 8, 2).n == "8 networks, 2 data draws"
+
+
+def test_per_draw_stacks_draws():
+    stacked = per_draw(lambda a, b: np.array([a, b, a * b]), [1, 2], [5, 7])
+    assert stacked.tolist() == [[1, 5, 5], [2, 7, 14]]
+
+
+@refuses(
+    (lambda: estimate([1.0, 2.0]), ValueError, r"values has shape \(2,\); expected finite"),
+    (lambda: estimate([[]]), ValueError, r"values has shape \(1, 0\)"),
+    (lambda: estimate([[np.nan, 1]]), ValueError, "expected finite"),
+    (lambda: estimate([["a"]]), TypeError, r"values is \[\['a'\]\]; expected numbers"),
+    (lambda: estimate([[1], [1, 2]]), TypeError, "expected numbers"),
+    (lambda: estimate([[1.0]], resamples=10), ValueError, "resamples is 10; .*at least 100"),
+    (lambda: estimate([[1.0]], where=[[False]]), ValueError, r"where has shape \(1, 1\), 0 true"),
+    (lambda: estimate([[1.0]], where=[True]), ValueError, r"where has shape \(1,\)"),
+    (lambda: share([[0.5]]), ValueError, r"events is \[\[0.5\]\]; expected True or False"),
+    (lambda: share([True]), ValueError, r"values has shape \(1,\)"),
+)
+def test_nonsense_is_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

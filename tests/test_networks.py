@@ -1,0 +1,160 @@
+"""Many networks at once give what plain PyTorch modules give one at a time."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from examples import MOONS, double, furthest, refuses, same_bits, three_classes, tiny
+from helpers.networks import SCHEMES, Networks, check_fit, initialise, join
+from helpers.streams import stream
+
+X = torch.randn(23, 2)
+WIDTHS = [(2, 1), (2, 7, 1), (2, 7, 5, 1), (2, 6, 3), (2, 4, 9, 3, 10)]
+MODEL = nn.Sequential(nn.Linear(2, 6), nn.ReLU(), nn.Linear(6, 3))
+
+
+@pytest.mark.parametrize("widths", WIDTHS)
+@pytest.mark.parametrize("count", [1, 3, 65])
+def test_forward_and_activations_equal_plain_modules(widths, count):
+    networks = double(tiny(count, widths))
+    outputs, hidden = networks(X), networks.activations(X)
+    shape = (count, 23) if widths[-1] == 1 else (count, 23, widths[-1])
+    assert outputs.shape == shape and networks.widths == widths and len(networks) == count
+    for i in {0, count - 1}:
+        module, x = networks.to_sequential(i), X.double()
+        for k, layer in enumerate(module):
+            x = layer(x)
+            if k % 2:
+                torch.testing.assert_close(hidden[k // 2][i], x, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(outputs[i], x.view(shape[1:]), rtol=1e-12, atol=1e-12)
+    for layer, values in enumerate(hidden):
+        torch.testing.assert_close(networks.logits_from(layer, values), outputs)
+
+
+def test_tiles_do_not_show(monkeypatch):
+    networks = tiny(3)
+    whole = networks(X)
+    monkeypatch.setattr("helpers.networks.TILE", 64)
+    torch.testing.assert_close(networks(X), whole)
+
+
+def test_users_own_models_come_in_and_go_out():
+    models = [nn.Sequential(nn.Linear(2, 6, bias=k > 0), nn.ReLU(), nn.Linear(6, 3))
+              for k in range(3)]
+    networks = Networks.from_sequential(*models, seeds=(5, 1, 9))
+    assert networks.seeds == (5, 1, 9) and Networks.from_sequential(MODEL).seeds == (0,)
+    for i, model in enumerate(models):
+        torch.testing.assert_close(networks(X)[i], model(X))
+        torch.testing.assert_close(networks.to_sequential(i)(X), model(X))
+    models[0][0].weight.data += 1
+    assert not torch.equal(networks.weights[0][0], models[0][0].weight), "not a copy"
+
+
+@pytest.mark.parametrize("scheme, weight, bias", [
+    ("glorot_uniform", (6 / 52) ** 0.5, 0), ("he_uniform", (6 / 2) ** 0.5, 0),
+    ("torch_default", 1 / 2 ** 0.5, 1 / 2 ** 0.5)])
+def test_first_layers_are_uniform_up_to_their_limits(scheme, weight, bias):
+    networks = initialise((2, 50, 1), range(40), scheme)
+    for values, limit in (networks.weights[0], weight), (networks.biases[0], bias):
+        assert limit * 0.99 <= values.abs().max() <= limit
+        assert values.mean().abs() <= 0.05 * limit
+        assert values.std().item() == pytest.approx(limit / 3 ** 0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_network_depends_on_its_seed_alone(scheme):
+    many = initialise((2, 7, 5, 1), (8, 3, 5), scheme)
+    assert same_bits(many.select(1), initialise((2, 7, 5, 1), [3], scheme))
+    drawn = torch.from_numpy(stream(3, "initial weights").random((7, 3), dtype=np.float32))
+    weight_limit, bias_limit = SCHEMES[scheme](2, 7)
+    torch.testing.assert_close(many.weights[0][1], weight_limit * (2 * drawn - 1)[:, :2])
+    torch.testing.assert_close(many.biases[0][1], bias_limit * (2 * drawn - 1)[:, 2])
+
+
+def test_networks_hold_copies():
+    weight, bias = torch.ones(2, 1, 3), torch.ones(2, 1)
+    networks = Networks([weight], [bias], [0, 1])
+    weight += 1
+    bias += 1
+    assert (networks.weights[0] == 1).all() and (networks.biases[0] == 1).all()
+
+
+@pytest.mark.parametrize("index, seeds", [
+    (1, (1,)), (-1, (3,)), (slice(1, 3), (1, 2)), ([3, 0], (3, 0)),
+    (torch.tensor([True, False, False, True]), (0, 3))])
+def test_select(index, seeds):
+    networks = tiny(4)
+    part = networks.select(index)
+    assert part.seeds == seeds and torch.equal(part(X), networks(X)[list(seeds)])
+
+
+def test_join_undoes_select():
+    networks = tiny(5)
+    assert same_bits(join([networks.select(slice(2)), networks.select(slice(2, 5))]), networks)
+
+
+def test_saved_networks_come_back_exactly(tmp_path):
+    networks = double(tiny(3).select([2, 0, 1]))
+    networks.save(tmp_path / "n.safetensors")
+    loaded = Networks.load(tmp_path / "n.safetensors")
+    assert same_bits(loaded, networks) and loaded.widths == networks.widths
+    assert furthest(loaded, networks) == 0
+
+
+@pytest.mark.parametrize("content", [{"a": X}, {"weights.0": X, "biases.0": X + 1}, b"not tensors"])
+def test_a_foreign_file_is_refused(tmp_path, content):
+    path = tmp_path / "foreign"
+    path.write_bytes(content) if isinstance(content, bytes) else save_file(content, path)
+    with pytest.raises(ValueError, match="path .*foreign"):
+        Networks.load(path)
+
+
+W, B = [torch.ones(2, 1, 3)], [torch.ones(2, 1)]
+
+
+@refuses(
+    (lambda: Networks([], [], [0]), ValueError, "weights and biases hold 0 and 0"),
+    (lambda: Networks(W, [], [0, 1]), ValueError, "hold 1 and 0 tensors"),
+    (lambda: Networks([1], B, [0, 1]), TypeError, r"weights\[0\] is 1; expected a float tensor"),
+    (lambda: Networks(W, [B[0].long()], [0, 1]), TypeError, r"biases\[0\] is tensor"),
+    (lambda: Networks([W[0][0, 0]], B, [0, 1]), ValueError, r"have shapes \[\(\(3,\)"),
+    (lambda: Networks(W, B, [0]), ValueError, r"have shapes .*expected \[\(\(1, 1, 3\), \(1, 1\)"),
+    (lambda: Networks(W, B, [0, 0]), ValueError, r"seeds holds \[0\] more than once"),
+    (lambda: tiny()(X[:, :1]), ValueError, "x has 1 features; expected 2"),
+    (lambda: tiny()(X / 0), ValueError, "x holds NaN"),
+    (lambda: tiny().activations(X[:0]), ValueError, r"x has shape \(0, 2\)"),
+    (lambda: tiny().logits_from(2, torch.ones(3, 1, 5)), ValueError, "layer is 2; .* at most 1"),
+    (lambda: tiny().logits_from(0, torch.ones(3, 1, 5)), ValueError, r"expected \(3, points, 7\)"),
+    (lambda: tiny().select(3), ValueError, "index is 3 for 3 networks"),
+    (lambda: tiny().select(1.5), ValueError, "index is 1.5"),
+    (lambda: tiny().select(slice(0)), ValueError, "seeds is empty"),
+    (lambda: tiny().select([1, 1]), ValueError, r"seeds holds \[1\] more than once"),
+    (lambda: tiny().to_sequential(3), ValueError, "i is 3; .* at most 2"),
+    (lambda: Networks.from_sequential(), ValueError, "modules is empty"),
+    (lambda: Networks.from_sequential(MODEL[0]), TypeError, r"modules\[0\] is Linear"),
+    (lambda: Networks.from_sequential(MODEL, MODEL[:2]), TypeError, r"modules\[1\] ends with ReLU"),
+    (lambda: Networks.from_sequential(nn.Sequential(MODEL[0], nn.Tanh())), TypeError,
+     r"modules\[0\]\[1\] is Tanh; expected ReLU"),
+    (lambda: Networks.from_sequential(MODEL, MODEL[:1]), ValueError, r"modules\[1\] has layers"),
+    (lambda: Networks.from_sequential(MODEL, seeds=[-1]), ValueError, r"seeds\[0\] is -1"),
+    (lambda: initialise((2, 0, 1), [0]), ValueError, r"widths\[1\] is 0"),
+    (lambda: initialise((2, 1.5, 1), [0]), TypeError, r"widths\[1\] is 1.5"),
+    (lambda: initialise(5, [0]), TypeError, "widths is 5"),
+    (lambda: initialise((2,), [0]), ValueError, r"widths is \[2\]"),
+    (lambda: initialise((2, 1), [1, 1]), ValueError, r"seeds holds \[1\] more than once"),
+    (lambda: initialise((2, 1), 7), TypeError, "seeds is 7"),
+    (lambda: initialise((2, 1), [0], "zeros"), ValueError, "scheme is 'zeros'.*'he_uniform'"),
+    (lambda: join([]), ValueError, r"parts have widths \[\]"),
+    (lambda: join([tiny(1), tiny(2).select(1), tiny(2)]), ValueError, "more than once"),
+    (lambda: join([tiny(1), tiny(1, (2, 1))]), ValueError, r"parts have widths \[\(2, 1\), \(2, 7"),
+    (lambda: check_fit(tiny(1, (3, 1)), MOONS), ValueError, "x_train has 2 features; expected 3"),
+    (lambda: check_fit(tiny(1, (2, 3)), MOONS), ValueError, "have 3 logits; expected 1 or 2 for 2"),
+    (lambda: check_fit(tiny(1, (4, 1)), three_classes()), ValueError, "1 logits; expected 3"),
+    (lambda: check_fit(MODEL, MOONS), TypeError, "networks is Sequential"),
+    (lambda: check_fit(tiny(), X), TypeError, "problem is Tensor"),
+)
+def test_nonsense_is_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
