@@ -28,7 +28,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from helpers.data import spirals
 from helpers.networks import initialise
 from helpers.recipes import Recipe
-from helpers.training import _batch_order, train
+from helpers.training import batch_order, train
 
 RESULTS = Path(__file__).parents[1] / "build" / "bench" / "training.json"
 OURS, LOOP, FUSED, VMAP = "this project", "plain loop", "plain loop, fused Adam", "torch.func.vmap"
@@ -205,7 +205,7 @@ def _orders(networks, problem, recipe: Recipe) -> list[Tensor | None]:
     """Return each network's batches (steps, samples) as `train` draws them; None if full."""
     if recipe.batch_size is None:
         return [None] * len(networks)
-    drawn = _batch_order(networks.seeds, recipe.steps, recipe.batch_size, len(problem.x_train))
+    drawn = batch_order(networks.seeds, recipe.steps, recipe.batch_size, len(problem.x_train))
     return list(drawn.long().view(recipe.steps, len(networks), -1).unbind(1))
 
 

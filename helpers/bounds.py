@@ -1,8 +1,8 @@
 """Upper bounds on what pruning does to the training loss, from standard deviations and norms.
 
-A removed node becomes its mean. Weights pass its deviations on enlarged by at most their operator
-norm, ReLU and the loss of one logit by at most 1. So a bound is a size of deviations times norms of
-the layers after them, added up over pruned layers. Means are over training points, in float64.
+A removed node becomes its mean. Weights enlarge its deviations by at most their operator norm, ReLU
+and the loss of one logit by at most 1: a bound is a size of deviations times norms of later layers,
+added up over pruned layers. Means are over training points, in float64. Proofs: notebook 06.
 """
 
 import copy
@@ -27,10 +27,10 @@ ROUNDING = 1e-9  # what float64 may add to a measured change, relative and absol
 def ladder(networks: Networks, kept: Kept, problem: Problem) -> pd.DataFrame:
     """Return bounds on the change that `prune(networks, kept, problem)` makes, and the change.
 
-    One row per network (index: seeds), in nats or logits. The bounds, at any depth and from loose
-    to tight, `suffix_k`, `column_norms`, `covariance`, `centred_gate`, all hold for the measured
-    `rms_logit_change` >= `mean_abs_logit_change` >= `mean_abs_loss_change` >= |`loss_change`|.
-    Raises ValueError for networks of several logits, TypeError or ValueError as `prune` does.
+    One row per network (index: seeds), in nats or logits; any depth. From loose to tight `suffix_k`
+    >= `column_norms` >= `covariance` >= `centred_gate` (less only where one hidden layer follows),
+    each >= the measured `rms_logit_change` >= `mean_abs_logit_change` >= `mean_abs_loss_change` >=
+    |`loss_change`|. Raises ValueError for several logits, TypeError or ValueError as `prune` does.
     """
     check_fit(networks, problem)
     if networks.widths[-1] != 1:

@@ -5,9 +5,10 @@ One draw of the data is one sample, so intervals resample draws first and seeds 
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import binomtest
 
 from helpers import checks
 from helpers.streams import stream
@@ -68,10 +69,18 @@ def estimate(values, statistic: Callable = np.nanmedian, where=None,
 
 
 def share(events, where=None) -> Estimate:
-    """Return how often something happened among networks (draws, seeds), as `estimate` of means."""
+    """Return how often something happened among networks (draws, seeds), as `estimate` of means.
+
+    Where it happened to none or to all, no resample differs, and the interval is the exact
+    binomial one (Clopper and Pearson 1934).
+    """
     if not np.isin(events, (0, 1)).all():
         raise ValueError(f"events is {events!r}; expected True or False (draws, seeds)")
-    return estimate(np.asarray(events, dtype=float), np.nanmean, where)
+    found = estimate(np.asarray(events, dtype=float), np.nanmean, where)
+    if found.value not in (0, 1):
+        return found
+    exact = binomtest(round(found.value * found.networks), found.networks).proportion_ci()
+    return replace(found, low=float(exact.low), high=float(exact.high))
 
 
 def per_draw(function: Callable, *draws) -> np.ndarray:

@@ -89,8 +89,8 @@ def difference_map(a: Networks, b: Networks, i: int, problem: Problem, ax: Axes 
     grid = plane(problem, resolution)
     differ = (classify(a.select(i), grid) != classify(b.select(i), grid)).view(resolution, -1)
     ax = ax or plt.gca()
-    ax.imshow(differ.numpy(), origin="lower", cmap=ListedColormap(["#F2F2F2", "#CC3311"]), vmin=0, vmax=1,
-              extent=_extent(problem), interpolation="nearest")
+    ax.imshow(differ.numpy(), origin="lower", cmap=ListedColormap(["#F2F2F2", "#CC3311"]),
+              vmin=0, vmax=1, extent=_extent(problem), interpolation="nearest")
     ax.set_title(f"{differ.float().mean():.1%} differ")
     return _plane_axes(problem, ax)
 

@@ -148,10 +148,10 @@ def _check_kept(networks: Networks, kept: Kept) -> None:
 def _prune_block(networks: Networks, kept, problem: Problem, predict) -> Networks:
     """Prune layer after layer; statistics of a layer see the layers before it already pruned."""
     for layer, stay in enumerate(kept):
-        outputs = networks.activations(problem.x_train)[layer]
-        gone = torch.ones_like(outputs[:, 0], dtype=torch.bool).scatter_(1, stay, False)
-        gone = gone.nonzero()[:, 1].view(len(networks), -1)
-        if gone.shape[1]:
+        if stay.shape[1] < networks.widths[layer + 1]:
+            outputs = networks.activations(problem.x_train)[layer]
+            gone = torch.ones_like(outputs[:, 0], dtype=torch.bool).scatter_(1, stay, False)
+            gone = gone.nonzero()[:, 1].view(len(networks), -1)
             slope, intercept = predict(_take(outputs, stay, 2), _take(outputs, gone, 2))
             networks = _without(networks, layer, stay, gone, slope, intercept)
     return networks

@@ -186,7 +186,7 @@ class _Batches:
         if recipe.batch_size is None:
             order = torch.arange(pool.points).repeat(self.count).expand(recipe.steps, -1)
         else:
-            order = _batch_order(pool.order_seeds[chunk], recipe.steps, self.size, pool.points)
+            order = batch_order(pool.order_seeds[chunk], recipe.steps, self.size, pool.points)
         self.order = order
         self.first_point = pool.first_point[chunk].repeat_interleave(self.size)
 
@@ -197,8 +197,11 @@ class _Batches:
         return x, targets, self.y.index_select(0, index).view(self.count, self.size)
 
 
-def _batch_order(seeds, steps: int, batch_size: int, points: int) -> Tensor:
-    """Return the points (steps, networks * batch_size) that each network sees at each step."""
+def batch_order(seeds, steps: int, batch_size: int, points: int) -> Tensor:
+    """Return the points (steps, networks * batch_size) that each network sees at each step.
+
+    seeds: one per network; every batch is drawn uniformly with replacement.
+    """
     narrow = np.uint16 if points <= 2**16 else np.uint32
     drawn = [stream(seed, "batch order").integers(points, size=(steps, batch_size), dtype=narrow)
              for seed in seeds]

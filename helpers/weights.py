@@ -34,8 +34,7 @@ def kernel_pairs(square: Square, layer: int) -> tuple[Tensor, Tensor, Tensor]:
         start = start.take_along_dim(square.kept[layer][:, :, None], 1)
     if layer:
         start = start.take_along_dim(square.kept[layer - 1][:, None, :], 2)
-    corners = (square.train_first, square.prune_first)
-    return *(corner.weights[layer].detach() for corner in corners), start
+    return *(n.weights[layer].detach() for n in (square.train_first, square.prune_first)), start
 
 
 def adam_drift(beta1: float, beta2: float, epsilon: float | Tensor = 0.0,

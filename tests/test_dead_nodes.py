@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from examples import FEW, MOONS, double, furthest, tiny
-from helpers.pruning import COMPENSATIONS, dead, everything, prune
+from helpers.pruning import COMPENSATIONS, dead, everything, linear, prune
 from helpers.training import train
 
 X = MOONS.x_train
@@ -43,6 +43,13 @@ def test_constant_nodes_can_go_but_do_not_commute_with_training():
     after = prune(train(networks, MOONS, FEW).networks, kept, MOONS)
     before = train(prune(networks, kept, MOONS), MOONS, FEW).networks
     assert (after(X) - before(X)).abs().amax(1).min() > 1e-3
+
+
+def test_linear_compensation_does_not_fit_the_rounding_of_collinear_nodes():
+    generator = torch.Generator().manual_seed(0)
+    node, removed = torch.rand(2, 1, 50, 1, generator=generator)
+    slope, _ = linear(torch.cat([node, node / 3], 2), removed)
+    assert slope.abs().max() < 1
 
 
 def test_linear_compensation_is_stable_and_exact_for_duplicates_and_dead_nodes():

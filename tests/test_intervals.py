@@ -63,8 +63,13 @@ def test_a_share_is_the_mean_of_events():
     found = share(events)
     assert (found.value, found.networks, found.draws) == (0.375, 8, 2)
     assert found.low == 0 and found.high > 0.6
-    never = share(np.zeros((4, 4), bool))
-    assert (never.value, never.low, never.high) == (0, 0, 0)
+
+
+def test_a_share_of_none_or_all_has_the_exact_binomial_interval():
+    never, always = share(np.zeros((4, 4), bool)), share(np.ones((4, 4), bool))
+    limit = 1 - 0.025 ** (1 / 16)  # Clopper and Pearson: all 16 fail with probability 0.025
+    assert (never.value, never.low) == (0, 0) and never.high == pytest.approx(limit)
+    assert (always.value, always.high) == (1, 1) and always.low == pytest.approx(1 - limit)
 
 
 def test_where_leaves_networks_out():
