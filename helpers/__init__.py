@@ -1,6 +1,14 @@
 """Train many small networks side by side, prune their nodes before or after, and compare.
 
-Modules, in the order data flows: `data`, `networks`, `training` (with its `engine`), `pruning`,
-`square`, `compare`, `weights`, `bounds`; then `intervals` and `claims` (statistics and verdicts),
-`plots` and `animation` (figures and films). `checks`, `streams` and `progress` serve them all.
+In the order data flow:
+
+- `data`, `networks`, `losses`: problems, networks, and what is minimised;
+- `recipes`, `engine`, `training`: how networks are trained, many at once;
+- `criteria`, `pruning`: which nodes go, and what stands in for them;
+- `compare`, `draws`, `square`: distances, many draws of the data, both orders of one setting;
+- `weights`, `bounds`: the weight scatter and the Lipschitz bounds;
+- `intervals`, `claims`: estimates with their uncertainty, verdicts;
+- `plots`, `animation`: figures and films.
+
+`checks`, `streams` and `progress` serve them all.
 """

@@ -81,11 +81,3 @@ def share(events, where=None) -> Estimate:
         return found
     exact = binomtest(round(found.value * found.networks), found.networks).proportion_ci()
     return replace(found, low=float(exact.low), high=float(exact.high))
-
-
-def per_draw(function: Callable, *draws) -> np.ndarray:
-    """Return what a function gives of every draw, stacked: (draws, seeds).
-
-    draws: sequences of equal length, e.g. squares and problems; function takes one of each.
-    """
-    return np.stack([np.asarray(function(*items)) for items in zip(*draws, strict=True)])

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from helpers import checks
 from helpers.data import Problem
+from helpers.draws import chosen, pruned, trained
 from helpers.networks import SCHEMES, Networks, initialise
-from helpers.pruning import COMPENSATIONS, Kept, choose, prune
+from helpers.pruning import COMPENSATIONS, Kept
 from helpers.recipes import Recipe, check_recipe
 from helpers.training import train_draws
 
@@ -63,11 +64,11 @@ def commute_draws(initials: Sequence[Networks], problems: Sequence[Problem], rec
     check_recipe(recipe)
     initials, problems = checks.paired(initials=initials, problems=problems)
     layers = None if layers is None else checks.several("layers", layers)
-    on_initial = _chosen(initials, problems, criterion, fraction, layers)  # refuses nonsense first
-    dense = _trained(initials, problems, recipe)
+    on_initial = chosen(initials, problems, criterion, fraction, layers)  # refuses nonsense first
+    dense = trained(initials, problems, recipe)
     kept = on_initial
     if scored_on == "dense":
-        kept = _chosen(dense, problems, criterion, fraction, layers)
+        kept = chosen(dense, problems, criterion, fraction, layers)
     return close_draws(initials, dense, kept, problems, recipe, compensation, fine_tune_steps)
 
 
@@ -90,13 +91,19 @@ def close_draws(initials: Sequence[Networks], dense: Sequence[Networks], kept: S
     tuning = replace(recipe, steps=checks.integer("fine_tune_steps", fine_tune_steps, 0))
     initials, dense, kept, problems = checks.paired(
         initials=initials, dense=dense, kept=kept, problems=problems)
-    for initial, trained in zip(initials, dense, strict=True):
-        checks.same_networks(initial, trained, ("initial", "dense"))
-    train_first = _pruned(dense, kept, problems, compensation)
-    fine_tuned = _trained(train_first, problems, tuning)
-    prune_first = _trained(_pruned(initials, kept, problems, compensation), problems, recipe)
+    for start, end in zip(initials, dense, strict=True):
+        checks.same_networks(start, end, ("initial", "dense"))
+    train_first = pruned(dense, kept, problems, compensation)
+    fine_tuned = trained(train_first, problems, tuning)
+    prune_first = trained(pruned(initials, kept, problems, compensation), problems, recipe)
     return [Square(*corners) for corners in
             zip(initials, dense, kept, train_first, fine_tuned, prune_first, strict=True)]
+
+
+def corner(squares: Sequence[Square], name: str) -> list[Networks]:
+    """Return one corner of every square: `initial`, `dense`, `train_first`, and so on."""
+    checks.one_of("name", name, ("initial", "dense", "train_first", "fine_tuned", "prune_first"))
+    return [getattr(square, name) for square in squares]
 
 
 def noise_floor(initial: Networks, problem: Problem, recipe: Recipe,
@@ -123,19 +130,5 @@ def other_initialisation(initials: Sequence[Networks], problems: Sequence[Proble
     """Return each group trained on its own problem from weights drawn anew with a scheme."""
     fresh = [initialise(initial.widths, [seed + OTHER for seed in initial.seeds], scheme)
              for initial in initials]
-    return _trained([Networks(new.weights, new.biases, initial.seeds)
-                     for new, initial in zip(fresh, initials, strict=True)], problems, recipe)
-
-
-def _trained(groups, problems, recipe: Recipe) -> list[Networks]:
-    return [run.networks for run in train_draws(groups, problems, recipe)]
-
-
-def _chosen(groups, problems, criterion: str, fraction: float, layers) -> list[Kept]:
-    return [choose(networks, problem, criterion, fraction, layers)
-            for networks, problem in zip(groups, problems, strict=True)]
-
-
-def _pruned(groups, kept, problems, compensation: str) -> list[Networks]:
-    return [prune(networks, nodes, problem, compensation)
-            for networks, nodes, problem in zip(groups, kept, problems, strict=True)]
+    return trained([Networks(new.weights, new.biases, initial.seeds)
+                    for new, initial in zip(fresh, initials, strict=True)], problems, recipe)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from examples import refuses
-from helpers.intervals import Estimate, estimate, per_draw, share
+from helpers.intervals import Estimate, estimate, share
 
 
 def test_the_interval_of_a_mean_is_the_normal_one():
@@ -87,11 +87,6 @@ def test_estimates_are_told_in_words():
     assert str(Estimate(0.5, 0.25, 0.75, 8, 2)) == "0.500 [0.250, 0.750]"
     assert Estimate(0, 0, 0, 8, 1).n == "8 networks, 1 data draw"
     assert Estimate(0, 0, 0, 8, 2).n == "8 networks, 2 data draws"
-
-
-def test_per_draw_stacks_draws():
-    stacked = per_draw(lambda a, b: np.array([a, b, a * b]), [1, 2], [5, 7])
-    assert stacked.tolist() == [[1, 5, 5], [2, 7, 14]]
 
 
 @refuses(

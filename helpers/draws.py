@@ -1,0 +1,78 @@
+"""One setting on many draws of the data: a group of networks for each draw, with its own problem.
+
+Functions take the groups and the problems in step. One draw of the data is one sample, so measures
+come as arrays (draws, seeds), from which `intervals` makes estimates.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from helpers import checks
+from helpers.compare import accuracy, disagreement, plane
+from helpers.data import PROBLEMS, Problem
+from helpers.networks import Networks, initialise
+from helpers.pruning import Kept, choose, dead, prune
+from helpers.training import Recipe, train_draws
+
+
+def problems(name: str, count: int, **settings) -> list[Problem]:
+    """Return `count` draws of a problem in PROBLEMS, of seeds 0, 1, ..., with its settings."""
+    count = checks.integer("count", count, 1)
+    return [PROBLEMS[name](seed=seed, **settings) for seed in range(count)]
+
+
+def untrained(widths: Sequence[int], count: int, seeds: int,
+              scheme: str = "glorot_uniform") -> list[Networks]:
+    """Return `count` groups of `seeds` untrained networks, no seed twice."""
+    checks.integer("count", count, 1)
+    checks.integer("seeds", seeds, 1)
+    return [initialise(widths, range(seeds * draw, seeds * (draw + 1)), scheme)
+            for draw in range(count)]
+
+
+def trained(groups: Sequence[Networks], problems: Sequence[Problem],
+            recipe: Recipe) -> list[Networks]:
+    """Return each group trained on its own problem."""
+    return [run.networks for run in train_draws(groups, problems, recipe)]
+
+
+def chosen(groups: Sequence[Networks], problems: Sequence[Problem], criterion: str,
+           fraction: float, layers: Iterable[int] | None = None) -> list[Kept]:
+    """Return the nodes of each group that stay, as `choose`."""
+    layers = None if layers is None else checks.several("layers", layers)
+    return [choose(networks, problem, criterion, fraction, layers)
+            for networks, problem in zip(groups, problems, strict=True)]
+
+
+def pruned(groups: Sequence[Networks], kept: Sequence[Kept], problems: Sequence[Problem],
+           compensation: str = "mean") -> list[Networks]:
+    """Return each group without the nodes that go, as `prune`."""
+    return [prune(networks, nodes, problem, compensation)
+            for networks, nodes, problem in zip(groups, kept, problems, strict=True)]
+
+
+def per_draw(function: Callable, *draws) -> np.ndarray:
+    """Return what a function gives of every draw, stacked: (draws, seeds).
+
+    draws: sequences of equal length, e.g. groups and problems; function takes one of each.
+    """
+    return np.stack([np.asarray(function(*items)) for items in zip(*draws, strict=True)])
+
+
+def accuracies(groups: Sequence[Networks], problems: Sequence[Problem]) -> np.ndarray:
+    """Return the held-out accuracy (draws, seeds)."""
+    return per_draw(lambda networks, p: accuracy(networks, p.x_test, p.y_test), groups, problems)
+
+
+def disagreements(a: Sequence[Networks], b: Sequence[Networks],
+                  problems: Sequence[Problem]) -> np.ndarray:
+    """Return the share of the plane (draws, seeds) that paired networks classify differently."""
+    return per_draw(lambda one, other, p: disagreement(one, other, plane(p)), a, b, problems)
+
+
+def dead_shares(groups: Sequence[Networks], problems: Sequence[Problem]) -> list[np.ndarray]:
+    """Return per hidden layer the share of nodes (draws, seeds) dead at all training points."""
+    shares = per_draw(lambda networks, p: np.stack(
+        [layer.float().mean(1) for layer in dead(networks, p.x_train)], 1), groups, problems)
+    return list(np.moveaxis(shares, 2, 0))
