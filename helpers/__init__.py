@@ -5,9 +5,10 @@ In the order data flow:
 - `data`, `networks`, `losses`: problems, networks, and what is minimised;
 - `recipes`, `engine`, `training`: how networks are trained, many at once;
 - `criteria`, `pruning`: which nodes go, and what stands in for them;
-- `compare`, `draws`, `square`: distances, many draws of the data, both orders of one setting;
+- `compare`, `intervals`: distances between networks, estimates with their uncertainty;
+- `draws`, `square`: many draws of the data, both orders of one setting;
 - `weights`, `bounds`: the weight scatter and the Lipschitz bounds;
-- `intervals`, `claims`: estimates with their uncertainty, verdicts;
+- `claims`: what the post says, what was measured, the verdict;
 - `plots`, `animation`: figures and films.
 
 `checks`, `streams` and `progress` serve them all.

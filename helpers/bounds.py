@@ -6,6 +6,7 @@ added up over pruned layers. Means are over training points, in float64. Proofs:
 """
 
 import copy
+from collections.abc import Iterable
 from math import prod
 
 import pandas as pd
@@ -30,7 +31,7 @@ def ladder(networks: Networks, kept: Kept, problem: Problem) -> pd.DataFrame:
     One row per network (index: seeds), in nats or logits; any depth. From loose to tight `suffix_k`
     >= `column_norms` >= `covariance` >= `centred_gate` (less only where one hidden layer follows),
     each >= the measured `rms_logit_change` >= `mean_abs_logit_change` >= `mean_abs_loss_change` >=
-    |`loss_change`|. Raises ValueError for several logits, TypeError or ValueError as `prune` does.
+    `|loss_change|`. Raises ValueError for several logits, TypeError or ValueError as `prune` does.
     """
     check_fit(networks, problem)
     if networks.widths[-1] != 1:
@@ -90,6 +91,50 @@ def rescaled(networks: Networks, layer: int, scale: float) -> Networks:
         networks.biases[layer] /= scale
         networks.weights[layer + 1] *= scale
     return networks
+
+
+@torch.no_grad()
+def rescaling(networks: Networks, layer: int, node: int, problem: Problem,
+              scales: Iterable[float]) -> pd.DataFrame:
+    """Return the ladders of one node's removal after `rescaled` by each scale, by (scale, seed).
+
+    One more column: `all_layers`, K X with K the product of the norms of all layers; not a bound.
+    """
+    tables = {}
+    for scale in scales:
+        same = rescaled(networks, layer, scale)
+        tables[scale] = ladder(same, without_node(same, layer, node), problem)
+        before = prod(torch.linalg.matrix_norm(weight, 2) for weight in same.weights[:layer + 1])
+        tables[scale]["all_layers"] = tables[scale].suffix_k * before.numpy()
+    return pd.concat(tables, names=["scale"])
+
+
+def slack(table: pd.DataFrame) -> pd.DataFrame:
+    """Return four factors that multiply to `suffix_k` / `mean_abs_loss_change`, and that ratio.
+
+    table: rows of a ladder whose loss changed; every factor is at least 1, and named by its cause.
+    """
+    return pd.DataFrame({
+        "direction: K X / centred gate": table.suffix_k / table.centred_gate,
+        "ReLU: centred gate / rms logit change": table.centred_gate / table.rms_logit_change,
+        "Jensen: rms / mean logit change": table.rms_logit_change / table.mean_abs_logit_change,
+        "margins: logit / loss change": table.mean_abs_logit_change / table.mean_abs_loss_change,
+        "all: K X / loss change": table.suffix_k / table.mean_abs_loss_change})
+
+
+def misjudged(table: pd.DataFrame) -> pd.DataFrame:
+    """Mark nodes that their standard deviation misjudges, among the others of network and layer.
+
+    table: the live nodes of `every_node`, perhaps with more index levels. Columns: `ignored`, std
+    in the top quarter and mean `|logit change|` in the lower half; `actively bad`, std in the upper
+    half and the loss falls by over 1e-6 nats; `amplified`, std in the lowest quarter and mean
+    `|loss change|` in the top quarter.
+    """
+    place = table.groupby([name for name in table.index.names if name != "node"]).rank(pct=True)
+    large, small = place["std"] > 0.75, place["std"] <= 0.25
+    return pd.DataFrame({"ignored": large & (place.mean_abs_logit_change <= 0.5),
+                         "actively bad": (place["std"] > 0.5) & (table.loss_change < -1e-6),
+                         "amplified": small & (place.mean_abs_loss_change > 0.75)})
 
 
 def _block(networks: Networks, pruned: Networks, kept, problem: Problem) -> pd.DataFrame:

@@ -56,7 +56,8 @@ class ClaimTable:
         rows = [asdict(claim) for claim in self.claims]
         lines = ["".join(f"<td>{escape(row[key])}</td>" for key in HEADER) for row in rows]
         head = "".join(f"<th>{key}</th>" for key in HEADER)
-        html = f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        html = f'<table class="claims"><tr>{head}</tr>{body}</table>'
         text = "\n".join(f"{row['item']}: {row['verdict']}: {row['measured']} ({row['n']})"
                          for row in rows)
         return {MIME: rows, "text/html": html, "text/plain": text}

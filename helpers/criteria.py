@@ -16,7 +16,6 @@ from helpers.streams import stream
 Scores = list[Tensor]  # per hidden layer (networks, nodes)
 
 
-
 def random(networks: Networks, problem: Problem) -> Scores:
     """Score nodes by uniform random numbers, keyed by each network's seed."""
     generators = [stream(seed, "random pruning") for seed in networks.seeds]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits, make_circles, make_moons
 from sklearn.model_selection import train_test_split
+from sklearn.neighbors import NearestNeighbors
 
 from helpers import checks
 from helpers.streams import stream
@@ -142,6 +143,31 @@ def mnist1d(n_train=4000, n_test=1000, seed=0) -> Problem:
         _restore_global_state(*before)
     x, y = drawn["x"], drawn["y"]
     return _standardised("mnist1d", x[:n_train], y[:n_train], x[n_train:], y[n_train:], 10)
+
+
+def summary(problem: Problem) -> dict[str, float]:
+    """Return the sizes of a problem, the shares of its classes and the accuracy of guessing.
+
+    Guessing: always answer the class that is most frequent among the training points.
+    """
+    shares = torch.bincount(problem.y_train, minlength=problem.classes) / len(problem.y_train)
+    guessed = (problem.y_test == shares.argmax()).double().mean().item()
+    return {"features": problem.features, "classes": problem.classes,
+            "training points": len(problem.x_train), "held-out points": len(problem.x_test),
+            "smallest class": shares.min().item(), "largest class": shares.max().item(),
+            "guessing": guessed}
+
+
+def common_rows(problem: Problem) -> int:
+    """Return how many different points stand both in the training and in the held-out part."""
+    train, test = ({row.tobytes() for row in x.numpy()} for x in (problem.x_train, problem.x_test))
+    return len(train & test)
+
+
+def distance_to_training(problem: Problem, x: torch.Tensor) -> np.ndarray:
+    """Return the Euclidean distance (points,) of each point to the nearest training point."""
+    checks.points("x", x, problem.features)
+    return NearestNeighbors(n_neighbors=1).fit(problem.x_train).kneighbors(x)[0][:, 0]
 
 
 PROBLEMS = checks.Table("problem", {

@@ -7,13 +7,18 @@ come as arrays (draws, seeds), from which `intervals` makes estimates.
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
 
 from helpers import checks
-from helpers.compare import accuracy, disagreement, plane
+from helpers.compare import accuracy, classify, disagreement, plane, same_roles
 from helpers.data import PROBLEMS, Problem
+from helpers.intervals import Estimate, estimate
 from helpers.networks import Networks, initialise
 from helpers.pruning import Kept, choose, dead, prune
-from helpers.training import Recipe, train_draws
+from helpers.recipes import Recipe
+from helpers.training import Run, train_draws
 
 
 def problems(name: str, count: int, **settings) -> list[Problem]:
@@ -60,6 +65,25 @@ def per_draw(function: Callable, *draws) -> np.ndarray:
     return np.stack([np.asarray(function(*items)) for items in zip(*draws, strict=True)])
 
 
+def table(function: Callable, *draws) -> pd.DataFrame:
+    """Return the tables that a function gives of every draw as one; outermost index: draw.
+
+    draws: as in `per_draw`.
+    """
+    return pd.concat({draw: function(*items) for draw, items in
+                      enumerate(zip(*draws, strict=True))}, names=["draw"])
+
+
+def median(values: Tensor, count: int) -> Estimate:
+    """Return the estimate of a measure (networks, ...) of `count` draws one after the other.
+
+    The mean over each network's entries, such as the share of its weights in a mask, and of those
+    the median.
+    """
+    each = values.double().flatten(1).mean(1) if values.ndim > 1 else values
+    return estimate(each.view(checks.integer("count", count, 1), -1))
+
+
 def accuracies(groups: Sequence[Networks], problems: Sequence[Problem]) -> np.ndarray:
     """Return the held-out accuracy (draws, seeds)."""
     return per_draw(lambda networks, p: accuracy(networks, p.x_test, p.y_test), groups, problems)
@@ -71,8 +95,57 @@ def disagreements(a: Sequence[Networks], b: Sequence[Networks],
     return per_draw(lambda one, other, p: disagreement(one, other, plane(p)), a, b, problems)
 
 
+def role_shares(a: Sequence[Networks], b: Sequence[Networks],
+                problems: Sequence[Problem]) -> tuple[np.ndarray, np.ndarray]:
+    """Return which share of the comparable hidden nodes kept their role, and which is comparable.
+
+    Both (draws, seeds), by `same_roles` at the held-out points; 0 of 0 nodes counts as 0.
+    """
+    counts = per_draw(lambda one, other, p: torch.stack(same_roles(one, other, p.x_test)),
+                      a, b, problems)
+    same, comparable = counts[:, 0], counts[:, 1]
+    return same / np.maximum(comparable, 1), comparable / sum(a[0].widths[1:-1])
+
+
+def exchanged(groups: Sequence[Networks]) -> list[Networks]:
+    """Return each group with every network in the place, and under the seed, of the next."""
+    moved = [networks.select(torch.arange(len(networks)).roll(1)) for networks in groups]
+    return [Networks(other.weights, other.biases, networks.seeds)
+            for other, networks in zip(moved, groups, strict=True)]
+
+
 def dead_shares(groups: Sequence[Networks], problems: Sequence[Problem]) -> list[np.ndarray]:
     """Return per hidden layer the share of nodes (draws, seeds) dead at all training points."""
     shares = per_draw(lambda networks, p: np.stack(
         [layer.float().mean(1) for layer in dead(networks, p.x_train)], 1), groups, problems)
     return list(np.moveaxis(shares, 2, 0))
+
+
+def plane_classes(groups: Sequence[Networks], problems: Sequence[Problem],
+                  resolution: int = 30) -> np.ndarray:
+    """Return whether networks give class 1 to the points of the plane, (draws, seeds, points)."""
+    return per_draw(lambda networks, p: classify(networks, plane(p, resolution)).bool(),
+                    groups, problems)
+
+
+def over_time(measure: Callable, runs: Sequence[Run], problems: Sequence[Problem]) -> np.ndarray:
+    """Return a measure of groups and problems, such as `accuracies`, stacked over the snapshots."""
+    moments = zip(*(run.snapshots for run in runs), strict=True)
+    return np.stack([measure(groups, problems) for groups in moments])
+
+
+def first_below(runs: Sequence[Run], level: float) -> np.ndarray:
+    """Return the first recorded step (draws, seeds) with a batch loss below a level, in nats.
+
+    Where there is none, the last recorded step.
+    """
+    below = per_draw(lambda run: run.losses < level, runs)
+    below[..., -1] = True
+    return np.array(runs[0].loss_steps)[below.argmax(2)]
+
+
+def nudged(groups: Sequence[Networks], layer: int) -> list[Networks]:
+    """Return each group with every weight of one layer moved up by one unit in the last place."""
+    return [Networks([weights.nextafter(torch.tensor(torch.inf)) if k == layer else weights
+                      for k, weights in enumerate(networks.weights)],
+                     networks.biases, networks.seeds) for networks in groups]

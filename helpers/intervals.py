@@ -72,7 +72,7 @@ def share(events, where=None) -> Estimate:
     """Return how often something happened among networks (draws, seeds), as `estimate` of means.
 
     Where it happened to none or to all, no resample differs, and the interval is the exact
-    binomial one (Clopper and Pearson 1934).
+    binomial one (Clopper and Pearson 1934): too narrow where the networks of one draw fail together.
     """
     if not np.isin(events, (0, 1)).all():
         raise ValueError(f"events is {events!r}; expected True or False (draws, seeds)")
@@ -81,3 +81,16 @@ def share(events, where=None) -> Estimate:
         return found
     exact = binomtest(round(found.value * found.networks), found.networks).proportion_ci()
     return replace(found, low=float(exact.low), high=float(exact.high))
+
+
+def by_draw(values, within: str = "median", estimator: Callable = estimate, **settings) -> Estimate:
+    """Return an estimate of a pandas series indexed by draw, seed and perhaps more.
+
+    within: the aggregation that joins the rows of one network (a name pandas knows); estimator:
+    `estimate` or `share`, with its settings. Networks without a finite value do not count.
+    """
+    each = values.astype(float).groupby(["draw", "seed"]).agg(within).rename("value").reset_index()
+    each["place"] = each.groupby("draw").cumcount()  # seeds differ between draws
+    table = each.pivot(index="draw", columns="place", values="value").to_numpy()
+    found = np.isfinite(table)
+    return estimator(np.where(found, table, 0), where=found, **settings)

@@ -70,6 +70,19 @@ def everything(networks: Networks) -> Kept:
     return tuple(torch.arange(width).repeat(len(networks), 1) for width in networks.widths[1:-1])
 
 
+def only_layer(networks: Networks, kept: Kept, layer: int) -> Kept:
+    """Return the kept set that prunes one hidden layer as given and leaves the others whole."""
+    checks.one_of("layer", layer, range(len(kept)))
+    return tuple(given if place == layer else whole for place, (given, whole)
+                 in enumerate(zip(kept, everything(networks), strict=True)))
+
+
+def overlap(a: Kept, b: Kept) -> list[Tensor]:
+    """Return per hidden layer the share (networks,) of the nodes that a keeps and b keeps too."""
+    return [(one[:, :, None] == other[:, None]).any(2).float().mean(1)
+            for one, other in zip(a, b, strict=True)]
+
+
 def none(kept: Tensor, removed: Tensor) -> tuple[Tensor, Tensor]:
     """Predict the removed nodes as 0: plain deletion."""
     return _no_slope(kept, removed), torch.zeros_like(removed[:, 0])
@@ -170,11 +183,9 @@ def _without(networks: Networks, layer: int, stay, gone, slope, intercept) -> Ne
 
 def _take(values: Tensor, index: Tensor, dim: int) -> Tensor:
     """Return each network's own entries `index` (networks, n) along a dimension."""
-    shape = [1] * values.ndim
-    shape[0], shape[dim] = index.shape
-    expanded = list(values.shape)
-    expanded[dim] = index.shape[1]
-    return values.gather(dim, index.view(shape).expand(expanded))
+    shape = [len(index)] + [1] * (values.ndim - 1)
+    shape[dim] = -1
+    return values.take_along_dim(index.view(shape), dim)
 
 
 def _no_slope(kept: Tensor, removed: Tensor) -> Tensor:

@@ -5,6 +5,8 @@
      prune                 prune        (the same nodes, the same batches, the same seed)
        v                     v
      pruned  --- train --->  B | A --- fine-tune ---> A'
+
+All corners carry the seeds of the initial networks, so they are compared pair by pair.
 """
 
 from collections.abc import Iterable, Sequence
@@ -108,7 +110,7 @@ def corner(squares: Sequence[Square], name: str) -> list[Networks]:
 
 def noise_floor(initial: Networks, problem: Problem, recipe: Recipe,
                 scheme: str = "glorot_uniform") -> tuple[Networks, Networks]:
-    """Return the dense networks trained twice more: how far training is from itself.
+    """Return the initial networks trained in two other ways: how far training is from itself.
 
     First the same initialisation with another batch order, then another initialisation drawn with
     `scheme` and the same order. Both carry the seeds of `initial`, to be compared pair by pair.

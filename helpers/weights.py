@@ -5,17 +5,19 @@ by an amount that its own gradient hardly changes: it coasts.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from helpers import checks
 from helpers.data import Problem
+from helpers.draws import exchanged, pruned
 from helpers.networks import Networks
 from helpers.pruning import dead
 from helpers.recipes import POST, Recipe
-from helpers.square import Square
+from helpers.square import Square, corner, other_order
 from helpers.training import train
 
 MOVEMENTS = ("never updated", "coasted", "trained")
@@ -37,13 +39,63 @@ def kernel_pairs(square: Square, layer: int) -> tuple[Tensor, Tensor, Tensor]:
     return *(n.weights[layer].detach() for n in (square.train_first, square.prune_first)), start
 
 
-def adam_drift(beta1: float, beta2: float, epsilon: float | Tensor = 0.0,
-               steps: int | None = None) -> Tensor:
-    """Return how far Adam moves a weight that receives a gradient g at the first step only.
+def kernels(squares: Sequence[Square], layer: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    """Return `kernel_pairs` of several squares, their networks one after the other."""
+    return tuple(map(torch.cat, zip(*(kernel_pairs(s, layer) for s in squares), strict=True)))
 
-    D = sum over t >= 1 of m_t / (sqrt(v_t) + epsilon), in learning rates, with the bias-corrected
-    means m_t, v_t of (g, 0, 0, ...) in units of g and g^2 (Kingma and Ba 2015); epsilon: in units
-    of |g|, a number or a tensor; steps: terms of the sum, by default as many as change it.
+
+def changes(squares: Sequence[Square], layer: int = 1) -> tuple[Tensor, Tensor]:
+    """Return how far training moved `kernels` of A and of B from their common initial values."""
+    a, b, start = kernels(squares, layer)
+    return a - start, b - start
+
+
+def displacement(starts: Sequence[Networks], ends: Sequence[Networks], layer: int = 1) -> Tensor:
+    """Return how far a kernel of all networks moved, float64 (networks, fan_out, fan_in)."""
+    before, after = (torch.cat([networks.weights[layer].detach() for networks in groups]).double()
+                     for groups in (starts, ends))
+    return _difference(after, before)
+
+
+def repeated(squares: Sequence[Square], problems: Sequence[Problem],
+             recipe: Recipe) -> list[Square]:
+    """Return the squares with B in the place of A and, in that of B, B trained once more (B').
+
+    B' has another batch order. What A and B can have in common at best, for the two differ in
+    nothing but chance.
+    """
+    starts = pruned(corner(squares, "initial"), [s.kept for s in squares], problems)
+    return [replace(s, train_first=s.prune_first, prune_first=other) for s, other in
+            zip(squares, other_order(starts, problems, recipe), strict=True)]
+
+
+def with_another_seed(squares: Sequence[Square]) -> list[Square]:
+    """Return the squares with the B of the next network, with which A has nothing in common."""
+    return [replace(s, prune_first=other) for s, other in
+            zip(squares, exchanged(corner(squares, "prune_first")), strict=True)]
+
+
+def running_means(beta1: float, beta2: float, steps: int,
+                  first: int = 1) -> tuple[Tensor, Tensor]:
+    """Return Adam's running means m_t of a gradient and v_t of its square, float64 (steps,).
+
+    The gradient is 1 at step t = first and 0 at all others; the means, from this step on, are
+    corrected for their start at 0: m_t = (1 - beta1) beta1^(t - first) / (1 - beta1^t), v_t alike
+    with beta2 (Kingma and Ba 2015).
+    """
+    age = torch.arange(checks.integer("steps", steps, 0), dtype=torch.float64)
+    t = age + checks.integer("first", first, 1)
+    m, v = ((1 - beta) * beta ** age / (1 - beta ** t) for beta in (beta1, beta2))
+    return m, v
+
+
+def adam_drift(beta1: float, beta2: float, epsilon: float | Tensor = 0.0,
+               steps: int | None = None, first: int = 1) -> Tensor:
+    """Return how far Adam moves a weight that receives a gradient g at step `first` only.
+
+    D = sum over t >= first of m_t / (sqrt(v_t) + epsilon), in learning rates, with m_t and v_t as
+    in `running_means`, in units of g and g^2; epsilon: in units of `|g|`, a number or a tensor;
+    steps: terms of the sum, by default as many as change it.
     Raises ValueError unless beta1 < sqrt(beta2), without which the sum has no limit.
     """
     root = math.sqrt(checks.real("beta2", beta2, 0, 1))
@@ -56,11 +108,30 @@ def adam_drift(beta1: float, beta2: float, epsilon: float | Tensor = 0.0,
     last = 1 + math.ceil(36 / (1 - beta1 / root))
     last = last if steps is None else min(last, checks.integer("steps", steps, 0))
     total = torch.zeros_like(epsilon)
-    for t in range(1, last + 1):
-        m = (1 - beta1) * beta1 ** (t - 1) / (1 - beta1 ** t)
-        v = (1 - beta2) * beta2 ** (t - 1) / (1 - beta2 ** t)
-        total += m / (math.sqrt(v) + epsilon)
+    for m, v in zip(*running_means(beta1, beta2, last, first), strict=True):
+        total += m / (v.sqrt() + epsilon)
     return total
+
+
+def epsilon_conventions(gradient: Tensor, recipe: Recipe = POST) -> dict[str, Tensor]:
+    """Return the drift of weights of this first gradient, for each place where epsilon is added.
+
+    In learning rates, of the gradient's shape. PyTorch adds epsilon to the root of the corrected
+    mean; Keras to the uncorrected one, which acts as epsilon / sqrt(1 - beta2^t).
+    """
+    epsilon = recipe.epsilon / gradient.abs().double()
+    uncorrected = torch.zeros_like(epsilon)
+    for t, (m, v) in enumerate(zip(*running_means(*recipe.betas, recipe.steps), strict=True), 1):
+        uncorrected += m / (v.sqrt() + epsilon / math.sqrt(1 - recipe.betas[1] ** t))
+    corrected = adam_drift(*recipe.betas, epsilon, recipe.steps)
+    return {"PyTorch's epsilon": corrected, "Keras' epsilon": uncorrected}
+
+
+def gradients_of_draws(groups: Sequence[Networks], problems: Sequence[Problem],
+                       recipe: Recipe = POST, layer: int = 1) -> Tensor:
+    """Return `first_gradients` of one kernel for all networks of all draws."""
+    return torch.cat([first_gradients(networks, problem, recipe)[layer]
+                      for networks, problem in zip(groups, problems, strict=True)])
 
 
 def first_gradients(networks: Networks, problem: Problem, recipe: Recipe = POST) -> list[Tensor]:
@@ -97,6 +168,23 @@ def movement(initial: Tensor, trained: Tensor, recipe: Recipe = POST,
     return torch.where(trained == initial, 0, torch.where(near, 1, 2))
 
 
+def joint_movement(moved_a: Tensor, moved_b: Tensor) -> dict[str, Tensor]:
+    """Return masks of the weights that moved alike in A and B, by name, then of `one of each`."""
+    alike = {name: (moved_a == k) & (moved_b == k) for k, name in enumerate(MOVEMENTS)}
+    return alike | {"one of each": moved_a != moved_b}
+
+
+def band(values: Tensor, place: float | Tensor, within: float) -> tuple[Tensor, Tensor]:
+    """Return masks of the values in the band place (1 +- within), and in its two flanks.
+
+    The flanks lie just outside and are together as wide: what they hold is what chance would put
+    into the band. place: a number or one for each value; 0 has no band.
+    """
+    off = (values / torch.as_tensor(place).to(values) - 1).abs()
+    checks.real("within", within, 0, 0.5)
+    return off <= within, (off > within) & (off <= 2 * within)
+
+
 def densest(values: Tensor, width: float = 0.01) -> tuple[float, float]:
     """Return the median of the fullest window [x, x (1 + width)], and the share of values in it.
 
@@ -109,6 +197,11 @@ def densest(values: Tensor, width: float = 0.01) -> tuple[float, float]:
     counts = ends - torch.arange(len(values))
     start = counts.argmax()
     return values[start:ends[start]].median().item(), counts[start].item() / len(values)
+
+
+def usual_moves(moved: Tensor) -> Tensor:
+    """Return where each network's moves are `densest` (networks,), those of size 0 left out."""
+    return torch.tensor([densest(move[move > 0])[0] for move in moved.abs()])
 
 
 def correlation(a: Tensor, b: Tensor, where: Tensor | None = None) -> Tensor:

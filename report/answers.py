@@ -6,6 +6,7 @@ import re
 CLAIMS = "application/vnd.claims+json"
 FIELDS = {"item", "claim", "measured", "n", "verdict"}
 BADGES = {"holds": "success", "holds with limits": "warning", "fails": "danger"}
+ORDERS = ["P4", "P8"]  # the claims about the two orders: random half, least varying half
 START, END = "<!-- answer:start -->", "<!-- answer:end -->"
 
 
@@ -70,6 +71,26 @@ def title(notebook):
     return match[1].strip()
 
 
+def answer_of(name, notebook):
+    """Return the computed sentences of a notebook's answer (see helpers/claims.py)."""
+    for _, output in outputs(notebook):
+        text = output.get("data", {}).get("text/markdown", "")
+        if text.startswith("> **Answer.** "):
+            return text.removeprefix("> **Answer.** ").strip()
+    raise ValueError(f"notebooks/{name}: no cell displays an answer (see helpers/claims.py)")
+
+
+def short_answer(notebooks, claims):
+    """Write the answer to the project's question: what the notebooks on both orders answer."""
+    settled = {claim["item"]: claim["notebook"] for claim in claims}
+    if missing := [item for item in ORDERS if item not in settled]:
+        raise ValueError(f"no notebook displays a claim {missing}, which the first page answers")
+    return "".join(
+        f"- **[{title(notebooks[name])}](notebooks/{name})** {answer_of(name, notebooks[name])}\n"
+        for name in dict.fromkeys(settled[item] for item in ORDERS)
+    )
+
+
 def table(header, rows):
     """Write a Markdown table; a bar inside a cell is escaped."""
     lines = [header, ["---"] * len(header), *rows]
@@ -102,6 +123,12 @@ def notebook_table(notebooks, claims):
         for name, notebook in notebooks.items()
     ]
     return table(["Notebook", "Claims"], rows)
+
+
+def contents(names):
+    """Write the sidebar's list of notebooks, under the short names of their files."""
+    entries = [f"{name[:-6].replace('_', ' ')} <notebooks/{name[:-6]}>" for name in names]
+    return "\n".join(["```{toctree}", ":caption: Notebooks", ":hidden:", "", *entries, "```", ""])
 
 
 def answer_block(claims):

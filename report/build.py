@@ -18,13 +18,14 @@ from run_notebooks import NotebookFailed, execute_all, set_environment
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 SOURCE, HTML = BUILD / "site-src", BUILD / "html"
+NOTEBOOKS = "[0-9]*.ipynb"  # numbered ones: an editor's backup is no page
 PACKAGES = ["torch", "numpy", "pandas", "scipy", "scikit-learn", "matplotlib", "seaborn"]
 REMOTE = re.compile(r"<(?:script|link|img|iframe|source|video)\b[^>]*(?:src|href)=\"(?:https?:)?//")
 
 
 def read(folder):
     """Read all notebooks of a folder, by file name."""
-    return {p.name: nbformat.read(p, as_version=4) for p in sorted(folder.glob("*.ipynb"))}
+    return {p.name: nbformat.read(p, as_version=4) for p in sorted(folder.glob(NOTEBOOKS))}
 
 
 def git(*arguments):
@@ -46,13 +47,15 @@ def versions():
 
 
 def write_sources(notebooks):
-    """Write the computed parts of the landing page: headline figure and the three tables."""
+    """Write the computed parts of the landing page: answer, figure, tables, list of pages."""
     claims = answers.collect(notebooks)
     (SOURCE / "_static/headline.png").write_bytes(answers.headline(notebooks))
     computed = SOURCE / "computed"
     computed.mkdir()
+    (computed / "answer.md").write_text(answers.short_answer(notebooks, claims))
     (computed / "claims.md").write_text(answers.claim_table(claims))
     (computed / "notebooks.md").write_text(answers.notebook_table(notebooks, claims))
+    (computed / "contents.md").write_text(answers.contents(notebooks))
     (computed / "versions.md").write_text(versions())
 
 
@@ -78,7 +81,7 @@ def build_site():
     """Execute every notebook into the build folder and render the site from there."""
     for folder in (SOURCE, HTML, BUILD / "doctrees"):
         shutil.rmtree(folder, ignore_errors=True)
-    paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    paths = sorted((ROOT / "notebooks").glob(NOTEBOOKS))
     shutil.copytree(ROOT / "report", SOURCE, ignore=shutil.ignore_patterns("__pycache__"))
     execute_all(paths, SOURCE / "notebooks")
     write_sources(read(SOURCE / "notebooks"))
@@ -88,7 +91,7 @@ def build_site():
 
 def refresh(paths):
     """Execute notebooks in place, then bring README.md and its figure in step with all of them."""
-    execute_all(paths or sorted((ROOT / "notebooks").glob("*.ipynb")), ROOT / "notebooks")
+    execute_all(paths or sorted((ROOT / "notebooks").glob(NOTEBOOKS)), ROOT / "notebooks")
     notebooks = read(ROOT / "notebooks")
     (ROOT / "report/_static/headline.png").write_bytes(answers.headline(notebooks))
     readme = ROOT / "README.md"

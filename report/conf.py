@@ -22,6 +22,7 @@ myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "dollarmath"
 myst_heading_anchors = 3
 
 nb_execution_mode = "off"  # report/build.py executes; a failing cell must stop the build
+nb_render_markdown_format = "myst"  # maths in computed sentences, too
 nb_ipywidgets_js = {}  # no scripts from elsewhere
 suppress_warnings = ["mystnb.mime_priority", "mystnb.unknown_mime_type"]
 

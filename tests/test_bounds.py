@@ -1,12 +1,23 @@
 """Bounds: theorems tested on every pruning, sharp examples, and errors a bound must not survive."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.bounds import BOUNDS, every_node, ladder, rescaled, violations, without_node
+from helpers.bounds import (
+    BOUNDS,
+    every_node,
+    ladder,
+    misjudged,
+    rescaled,
+    rescaling,
+    slack,
+    violations,
+    without_node,
+)
 from helpers.data import Problem, spirals
 from helpers.networks import Networks, initialise
 from helpers.pruning import choose, prune
@@ -140,6 +151,39 @@ def test_norms_of_all_layers_fail_under_rescaling_and_later_ones_do_not(trained)
     np.testing.assert_allclose(after, before, rtol=1e-6)
     assert first_norm * before.suffix_k > before.loss_change  # as trained, it is merely looser
     assert first_norm / 1e5 * after.suffix_k < after.loss_change  # K unchanged, X divided
+
+
+def test_rescaling_has_a_ladder_for_each_scale_and_the_norms_of_all_layers(trained):
+    table = rescaling(trained, 1, 3, PROBLEM, [1, 100])
+    before = ladder(trained, without_node(trained, 1, 3), PROBLEM)
+    assert list(table.columns) == [*before.columns, "all_layers"]
+    np.testing.assert_allclose(table.loc[1, before.columns], before)
+    np.testing.assert_allclose(table.loc[100, before.columns], before, rtol=1e-6, atol=1e-9)
+    first, second, _ = (torch.linalg.matrix_norm(weight, 2).detach() for weight in trained.weights)
+    np.testing.assert_allclose(table.loc[1].all_layers, before.suffix_k * (first * second).numpy())
+    np.testing.assert_allclose(table.loc[100].all_layers, table.loc[1].all_layers / 100)
+
+
+def test_slack_factors_are_at_least_one_and_multiply_to_the_whole(trained):
+    table = every_node(trained, PROBLEM)
+    factors = slack(table[table.mean_abs_loss_change > 1e-3])
+    assert len(factors) > 20 and (factors >= 1 - 1e-9).all(axis=None)
+    np.testing.assert_allclose(factors.iloc[:, :-1].prod(axis=1), factors.iloc[:, -1])
+
+
+def test_misjudged_nodes_are_marked_among_their_own_peers():
+    # three networks and layers; a: ignored, b: actively bad, c: amplified; d, e: as they should be
+    nodes = pd.DataFrame({"std": [9, 4, 1, 2, 5], "mean_abs_logit_change": [1, 2, 9, 3, 4],
+                          "mean_abs_loss_change": [1, 3, 9, 2, 4], "loss_change": [1, -1, 9, 2, 4]},
+                         index=pd.Index(list("abcde"), name="node"))
+    table = pd.concat({(0, 0): nodes, (0, 1): 100 * nodes, (7, 1): nodes / 100},
+                      names=["seed", "layer"])
+    marked = misjudged(table)
+    for peers in table.index.droplevel("node").unique():
+        found = {name: list(column[column].index) for name, column in marked.loc[peers].items()}
+        assert found == {"ignored": ["a"], "actively bad": ["b"], "amplified": ["c"]}
+    harmless = misjudged(table.assign(loss_change=table.loss_change.clip(-1e-7)))
+    assert not harmless["actively bad"].any()
 
 
 def test_rescaled_networks_are_the_same_functions(trained):

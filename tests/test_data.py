@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from examples import MOONS, refuses
-from helpers.data import PROBLEMS, Problem, circles, digits, mnist1d, moons, spirals, xor
+from helpers.data import (
+    PROBLEMS,
+    Problem,
+    circles,
+    common_rows,
+    digits,
+    distance_to_training,
+    mnist1d,
+    moons,
+    spirals,
+    summary,
+    xor,
+)
 
 SMALL = dict.fromkeys(("spirals", "moons", "circles", "xor"), {"n_train": 99, "n_test": 99}) | {
     "digits": {}, "mnist1d": {"n_train": 100, "n_test": 100}}
@@ -146,3 +158,19 @@ def test_a_constant_feature_becomes_zero():
 def test_nonsense_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_summary_counts_and_guesses_the_most_frequent_class():
+    x, y = np.arange(24.0).reshape(12, 2), [0] * 8 + [1] * 4
+    problem = Problem.from_arrays(x, y, 0.5)
+    assert summary(problem) == pytest.approx({
+        "features": 2, "classes": 2, "training points": 6, "held-out points": 6,
+        "smallest class": 1 / 3, "largest class": 2 / 3, "guessing": 2 / 3})
+
+
+def test_planted_training_points_are_found():
+    planted = torch.cat([MOONS.x_test, MOONS.x_train[:3], MOONS.x_train[:1]])
+    spoiled = replace(MOONS, x_test=planted, y_test=torch.zeros(len(planted), dtype=torch.int64))
+    assert common_rows(MOONS) == 0 and common_rows(spoiled) == 3
+    expected = torch.cdist(planted.double(), MOONS.x_train.double()).min(1).values
+    np.testing.assert_allclose(distance_to_training(MOONS, planted), expected, atol=1e-6)

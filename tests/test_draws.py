@@ -1,15 +1,16 @@
 """Groups of networks on several draws: each group meets its own problem, measured in step."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from examples import refuses
 from helpers import draws
-from helpers.compare import accuracy, disagreement, plane
+from helpers.compare import accuracy, classify, disagreement, plane, same_roles
 from helpers.pruning import choose, dead, prune
 from helpers.recipes import Recipe
-from helpers.training import train
+from helpers.training import train, train_draws
 
 SHORT = Recipe(steps=20, batch_size=8)
 PROBLEMS = draws.problems("moons", 3, n_train=40, n_test=60)
@@ -41,9 +42,38 @@ def test_each_group_meets_its_own_problem(draw):
         np.testing.assert_allclose(shares[draw], silent.sum(1) / silent.shape[1], rtol=1e-6)
 
 
+def test_role_shares_count_the_nodes_of_each_draw():
+    own, comparable = draws.role_shares(TRAINED, TRAINED, PROBLEMS)
+    for draw, (networks, problem) in enumerate(zip(TRAINED, PROBLEMS, strict=True)):
+        counts = same_roles(networks, networks, problem.x_test)[1].numpy()
+        np.testing.assert_allclose(comparable[draw], counts / 11)
+        np.testing.assert_array_equal(own[draw], counts > 0)
+    assert draws.role_shares(TRAINED, draws.exchanged(TRAINED), PROBLEMS)[0].mean() < 0.7
+
+
+def test_the_median_is_of_each_networks_mean():
+    mask = torch.zeros(4, 2, 5, dtype=torch.bool)
+    mask[0], mask[1, 0], mask[2, 0, 0] = True, True, True  # shares 1, 0.5, 0.1 and 0
+    found = draws.median(mask, 2)
+    assert (found.value, found.networks, found.draws) == (pytest.approx(0.3), 4, 2)
+    assert draws.median(torch.arange(6.0), 3).value == 2.5
+
+
+def test_exchanged_networks_keep_the_seeds_in_place():
+    (swapped, *_) = draws.exchanged(GROUPS)
+    assert swapped.seeds == GROUPS[0].seeds
+    assert torch.equal(swapped.weights[1][0], GROUPS[0].weights[1][1])
+
+
 def test_per_draw_stacks_draws():
     stacked = draws.per_draw(lambda a, b: np.array([a, b, a * b]), [1, 2], [5, 7])
     assert stacked.tolist() == [[1, 5, 5], [2, 7, 14]]
+
+
+def test_tables_of_draws_become_one():
+    joined = draws.table(lambda a, b: pd.DataFrame({"sum": [a + b]}, pd.Index([a], name="a")),
+                         [1, 2], [5, 7])
+    assert joined.index.names == ["draw", "a"] and joined["sum"].to_dict() == {(0, 1): 6, (1, 2): 9}
 
 
 @refuses(
@@ -55,3 +85,34 @@ def test_per_draw_stacks_draws():
 def test_refuses(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_measures_over_time_follow_the_snapshots():
+    runs = train_draws(GROUPS, PROBLEMS, SHORT, loss_every=1, snapshots=3)
+    history = draws.over_time(draws.accuracies, runs, PROBLEMS)
+    for k, (first, *_) in enumerate(zip(*(run.snapshots for run in runs), strict=True)):
+        expected = accuracy(first, PROBLEMS[0].x_test, PROBLEMS[0].y_test)
+        np.testing.assert_array_equal(history[k, 0], expected)
+    maps = draws.plane_classes(TRAINED, PROBLEMS, 5)
+    assert maps.shape == (3, 2, 25) and maps.dtype == bool
+    np.testing.assert_array_equal(maps[1], classify(TRAINED[1], plane(PROBLEMS[1], 5)) == 1)
+
+
+def test_the_first_step_below_a_level():
+    runs = train_draws(GROUPS, PROBLEMS, SHORT, loss_every=2)
+    level = runs[0].losses.median().item()
+    found = draws.first_below(runs, level)
+    for run, steps in zip(runs, found, strict=True):
+        for losses, step in zip(run.losses, steps, strict=True):
+            assert (losses[:step // 2] >= level).all() and (losses[step // 2] < level or step == 18)
+    assert (draws.first_below(runs, 0) == 18).all()
+
+
+def test_nudged_networks_differ_by_one_unit_in_one_layer():
+    for moved, networks in zip(draws.nudged(GROUPS, 1), GROUPS, strict=True):
+        same = [torch.equal(a, b) for a, b in
+                zip(moved.parameters(), networks.parameters(), strict=True)]
+        assert same.count(False) == 1 and moved.seeds == networks.seeds
+        weights = networks.weights[1].detach()
+        down = moved.weights[1].detach().nextafter(torch.tensor(-torch.inf))
+        assert (moved.weights[1] > weights).all() and torch.equal(down, weights)

@@ -1,10 +1,11 @@
 """Intervals know their truth as often as they say, and resample draws before seeds."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from examples import refuses
-from helpers.intervals import Estimate, estimate, share
+from helpers.intervals import Estimate, by_draw, estimate, share
 
 
 def test_the_interval_of_a_mean_is_the_normal_one():
@@ -104,3 +105,23 @@ def test_estimates_are_told_in_words():
 def test_nonsense_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_table_by_draw_and_seed_is_the_estimate_of_its_networks():
+    values = np.random.default_rng(4).normal(size=(3, 4, 5))
+    index = pd.MultiIndex.from_tuples(
+        [(draw, 4 * draw + seed, node) for draw, seed, node in np.ndindex(values.shape)],
+        names=["draw", "seed", "node"])
+    series = pd.Series(values.ravel(), index)
+    assert by_draw(series) == estimate(np.median(values, 2))
+    means = by_draw(series, "mean", statistic=np.nanmean), estimate(values.mean(2), np.nanmean)
+    assert means[0].low == pytest.approx(means[1].low) and means[0].n == means[1].n
+    assert by_draw(series > 1, "max", share) == share((values > 1).any(2))
+    shuffled = series.sample(frac=1, random_state=0)
+    assert by_draw(shuffled) == by_draw(series)
+
+
+def test_networks_without_a_value_do_not_count_by_draw():
+    index = pd.MultiIndex.from_tuples([(0, 0), (0, 1), (1, 2), (1, 3)], names=["draw", "seed"])
+    found = by_draw(pd.Series([1.0, 3.0, 8.0, np.nan], index))
+    assert (found.value, found.networks, found.draws) == (3.0, 3, 2)

@@ -2,14 +2,18 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from matplotlib.colors import to_hex
 
 from examples import FEW, MOONS, refuses, three_classes, tiny
 from helpers import plots
+from helpers.bounds import without_node
 from helpers.compare import classify, plane, probabilities
+from helpers.data import digits
 from helpers.intervals import Estimate
+from helpers.pruning import prune
 from helpers.square import commute
 from helpers.training import train
 
@@ -125,6 +129,26 @@ def test_kernel_scatter_colours_by_movement(ax):
                      "one of each": [[3, 13]]}
 
 
+def test_gradient_scatter_splits_by_coasting(ax):
+    gradient, moved = torch.tensor([-1.0, 2.0, 3.0]), torch.tensor([4.0, 5.0, 6.0])
+    plots.gradient_scatter(gradient, moved, torch.tensor([True, False, False]), ax)
+    drawn = {c.get_label(): c.get_offsets().tolist() for c in ax.collections}
+    assert drawn == {"trained": [[2, 5], [3, 6]], "coasted": [[1, 4]]}
+
+
+def test_move_histogram_stacks_shares_of_all_weights(ax):
+    named = {"early": torch.tensor([0.0, 1.0, 1.0]), "late": torch.tensor([1.0, 2.0])}
+    plots.move_histogram(named, [1.5], ax, reach=3)
+    heights = [patch.get_xy()[:, 1].max() for patch in ax.patches]
+    assert sorted(heights) == pytest.approx([0.4, 0.6])  # 2 of 5 early, 3 of 5 with late on top
+    assert ax.lines[0].get_xdata() == [1.5, 1.5]
+
+
+def test_the_legend_stands_beside(ax):
+    ax.plot([0, 1], label="line")
+    assert plots.legend_beside(ax).get_legend().get_texts()[0].get_text() == "line"
+
+
 def test_panels_and_captions():
     axes = plots.panels(5, columns=3)
     assert axes.shape == (5,) and len(axes[0].figure.axes) == 5
@@ -158,3 +182,69 @@ def test_without_an_axis_the_current_one_is_used(ax):
 def test_nonsense_is_refused(call, error, message, ax):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_one_panel_has_its_size():
+    assert plots.panel(4, 2).figure.get_size_inches().tolist() == [4, 2]
+    plt.close("all")
+
+
+def test_plane_image_puts_every_value_in_its_place(ax):
+    assert plots.plane_image(np.arange(9), MOONS, ax, cmap="Greys") is ax
+    assert image(ax).tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert ax.images[0].origin == "lower" and ax.images[0].get_cmap().name == "Greys"
+
+
+def test_first_images_of_all_classes_side_by_side(ax):
+    problem = digits()
+    plots.first_images(problem, ax)
+    for k in range(10):
+        row, column = divmod(k, 5)
+        own = image(ax)[9 * row:9 * row + 8, 9 * column:9 * column + 8]
+        first = problem.x_train[problem.y_train == k][0]
+        np.testing.assert_array_equal(own, first.view(8, 8))
+
+
+def ladder_table():
+    index = pd.MultiIndex.from_product([[0, 1], ["std", "random"], range(3)],
+                                       names=["layer", "criterion", "node"])
+    return pd.DataFrame({"a_bound": 10.0 ** np.arange(12), "tight": 10.0, "change": 0.1}, index)
+
+
+def test_clouds_have_a_panel_for_each_bound_and_a_colour_for_each_layer():
+    axes = plots.clouds(ladder_table(), ["a_bound", "tight"], "change", {0: "first", 1: "last"})
+    assert [ax.get_title() for ax in axes] == ["a bound", "tight"]
+    first, last, diagonal = axes[0].lines
+    np.testing.assert_array_equal(last.get_ydata(), 10.0 ** np.arange(6, 12))
+    assert (last.get_xdata() == 0.1).all() and first.get_color() != last.get_color()
+    assert diagonal.get_linestyle() == "--" and axes[0].get_xscale() == "log"
+    assert [text.get_text() for text in axes[-1].get_legend().get_texts()] == ["first", "last"]
+    plt.close("all")
+
+
+def test_ratio_boxes_have_medians_and_the_line_at_one(ax):
+    assert plots.ratio_boxes(ladder_table()[["a_bound", "tight"]], "criterion", ax) is ax
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a bound", "tight"]
+    drawn = [line.get_xdata() for line in ax.lines]
+    assert any(np.allclose(x, 10.0) for x in drawn) and list(drawn[-1]) == [1, 1]
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert sorted(texts) == ["random", "std"]
+
+
+def test_node_row_shows_the_node_and_the_network_with_and_without_it():
+    axes = plots.node_row(A, 1, 0, 3, MOONS, resolution=9)
+    outputs = A.activations(plane(MOONS, 9))[0][1, :, 3].detach().view(9, 9)
+    np.testing.assert_allclose(image(axes[0]), outputs)
+    without = prune(A, without_node(A, 0, 3), MOONS)
+    for ax, networks in zip(axes[1:], (A, without), strict=True):
+        expected = probabilities(networks, plane(MOONS, 9))[1, :, 1].view(9, 9)
+        np.testing.assert_allclose(image(ax), expected, rtol=1e-6)
+    plt.close("all")
+
+
+def test_a_course_is_the_estimate_of_every_step(ax):
+    values = np.random.default_rng(0).normal(size=(3, 2, 4))
+    assert plots.course([0, 5, 9], values, ax, "black", statistic=np.nanmean) is ax
+    line, = ax.lines
+    assert list(line.get_xdata()) == [0, 5, 9]
+    np.testing.assert_allclose(line.get_ydata(), values.mean((1, 2)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from examples import MOONS, double, furthest, same_bits, three_classes, tiny
 from helpers.networks import Networks
-from helpers.pruning import COMPENSATIONS, choose, everything, prune
+from helpers.pruning import COMPENSATIONS, choose, everything, only_layer, overlap, prune
 
 X = MOONS.x_train
 WIDE = (2, 9, 8, 1)
@@ -117,3 +117,26 @@ def test_means_of_a_layer_are_taken_after_the_layers_before_were_pruned():
     assert furthest(both, then) < 1e-12
     last = prune(networks, (everything(networks)[0], kept[1]), MOONS)
     assert (both.biases[2] - last.biases[2]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_only_layer_leaves_the_others_whole(layer):
+    networks = tiny(3, WIDE)
+    kept = only_layer(networks, random_kept(networks), layer)
+    expected = choose(networks, MOONS, "random", 0.5, [layer])
+    assert all(map(torch.equal, kept, expected))
+
+
+def test_only_layer_names_a_layer_that_is_not_there():
+    networks = tiny(3, WIDE)
+    with pytest.raises(ValueError, match="layer is 2; expected one of 0, 1"):
+        only_layer(networks, random_kept(networks), 2)
+
+
+def test_overlap_counts_the_nodes_in_common():
+    networks = tiny(3, WIDE)
+    a, b = random_kept(networks), choose(networks, MOONS, "magnitude", 0.5)
+    for one, other, shares in zip(a, b, overlap(a, b), strict=True):
+        common = [len(set(p.tolist()) & set(q.tolist())) / len(p)
+                  for p, q in zip(one, other, strict=True)]
+        np.testing.assert_allclose(shares, common, rtol=1e-6)

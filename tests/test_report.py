@@ -1,6 +1,10 @@
 """The report: claims are collected and shown, a failing notebook is named, pages are local."""
 
 import base64
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -67,6 +71,39 @@ def test_the_notebook_table_shows_title_and_claims():
         "| [A title](notebooks/01_data.ipynb) |  |",
         "| [A title](notebooks/04_std.ipynb) | P3 |",
     ]
+
+
+def answering(*claims, text="> **Answer.** No: 0.4.\n"):
+    """A notebook that answers its question and displays claims."""
+    said = nbformat.v4.new_output("display_data", data={"text/markdown": text})
+    return notebook(said, *claiming(*claims).cells[1].outputs)
+
+
+def test_the_first_page_answers_for_both_orders():
+    first = answering({**CLAIM, "item": "P4"}, {**CLAIM, "item": "P8"})
+    notebooks = {"01_data.ipynb": notebook(), "03_random.ipynb": first}
+    said = answers.short_answer(notebooks, answers.collect(notebooks))
+    assert said == "- **[A title](notebooks/03_random.ipynb)** No: 0.4.\n"
+
+
+@pytest.mark.parametrize(
+    ("items", "text", "message"),
+    [
+        (["P4"], "> **Answer.** No.", r"no notebook displays a claim \['P8'\]"),
+        (["P4", "P8"], "No.", "notebooks/03_random.ipynb: no cell displays an answer"),
+    ],
+)
+def test_a_first_page_without_an_answer_is_refused(items, text, message):
+    claims = [{**CLAIM, "item": item} for item in items]
+    notebooks = {"03_random.ipynb": answering(*claims, text=text)}
+    with pytest.raises(ValueError, match=message):
+        answers.short_answer(notebooks, answers.collect(notebooks))
+
+
+def test_the_sidebar_lists_notebooks_under_short_names():
+    listed = answers.contents(["01_data.ipynb", "03_random_pruning.ipynb"]).splitlines()
+    assert "01 data <notebooks/01_data>" in listed
+    assert "03 random pruning <notebooks/03_random_pruning>" in listed
 
 
 def test_the_headline_is_the_first_tagged_picture():
@@ -165,8 +202,39 @@ def test_a_page_without_a_figure_is_refused(tmp_path, monkeypatch):
         build.check_site(["01_data.ipynb"])
 
 
+def listed_modules():
+    lines = (ROOT / "report/api.md").read_text().splitlines()
+    return [line.rpartition(".")[2] for line in lines if ".. automodule::" in line]
+
+
 def test_the_api_page_lists_each_module_once():
     modules = {path.stem for path in (ROOT / "helpers").glob("[!_]*.py")}
-    lines = (ROOT / "report/api.md").read_text().splitlines()
-    listed = [line.rpartition(".")[2] for line in lines if ".. automodule::" in line]
-    assert sorted(listed) == sorted(modules)
+    assert sorted(listed_modules()) == sorted(modules)
+
+
+def test_a_module_imports_only_from_those_listed_above_it():
+    order = listed_modules()
+    for place, module in enumerate(order):
+        text = (ROOT / "helpers" / f"{module}.py").read_text()
+        used = set(re.findall(r"^from helpers\.(\w+) import", text, re.MULTILINE))
+        assert used <= set(order[:place]), module
+
+
+def test_every_source_named_is_listed_and_every_one_listed_is_named():
+    listed = re.findall(r"@\w+\{(\w+),", (ROOT / "report/references.bib").read_text())
+    pages = [*ROOT.glob("helpers/*.py"), *ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("report/*.md")]
+    text = "\n".join(page.read_text() for page in pages)
+    found = re.findall(r"([A-Z][a-z]+)(?: et al\.,?| and [A-Z][a-z]+)(?: SC)? (\d{4})\b", text)
+    cited = [key for keys in re.findall(r"{cite}`([^`]+)`", text) for key in keys.split(",")]
+    assert {author.lower() + year for author, year in found} | set(cited) == set(listed)
+
+
+@pytest.mark.slow
+def test_the_docstrings_render_without_a_warning(tmp_path):
+    source = tmp_path / "source"
+    (source / "_static").mkdir(parents=True)
+    for name in ("conf.py", "api.md", "references.bib"):
+        shutil.copy(ROOT / "report" / name, source)
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "dummy", "-D", "root_doc=api"]
+    done = subprocess.run([*command, source, tmp_path / "out"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -15,6 +15,7 @@ from helpers.square import (
     close_draws,
     commute,
     commute_draws,
+    corner,
     noise_floor,
     other_initialisation,
     other_order,
@@ -42,8 +43,19 @@ def test_every_corner_follows_from_the_one_before(scored_on, compensation, layer
     assert same_bits(square.fine_tuned, fine_tuned)
     pruned = prune(INITIAL, square.kept, MOONS, compensation)
     assert same_bits(square.prune_first, train(pruned, MOONS, FEW).networks)
-    for corner in square.dense, square.train_first, square.fine_tuned, square.prune_first:
-        assert corner.seeds == (3, 1, 0)
+    for networks in square.dense, square.train_first, square.fine_tuned, square.prune_first:
+        assert networks.seeds == (3, 1, 0)
+
+
+@pytest.mark.parametrize("name", ["initial", "dense", "train_first", "fine_tuned", "prune_first"])
+def test_corner_picks_the_same_of_every_square(name):
+    square = commute(INITIAL, MOONS, FEW, "std", 0.4, fine_tune_steps=3)
+    assert corner([square, square], name) == [getattr(square, name)] * 2
+
+
+def test_corner_names_what_is_not_there():
+    with pytest.raises(ValueError, match="name is 'kept'; expected one of 'initial', 'dense'"):
+        corner([], "kept")
 
 
 def test_scores_before_and_after_training_choose_differently():
@@ -69,8 +81,8 @@ def test_squares_of_several_draws_are_those_of_each():
     for square, initial, problem in zip(squares, initials, problems, strict=True):
         alone = commute(initial, problem, FEW, "std", 0.5, "linear", [1], "initial", 5)
         assert square.initial is initial and same_nodes(square.kept, alone.kept)
-        for corner in "dense", "train_first", "fine_tuned", "prune_first":
-            assert same_bits(getattr(square, corner), getattr(alone, corner))
+        for name in "dense", "train_first", "fine_tuned", "prune_first":
+            assert same_bits(getattr(square, name), getattr(alone, name))
     floors = zip(other_order(initials, problems, FEW),
                  other_initialisation(initials, problems, FEW), strict=True)
     for floor, initial, problem in zip(floors, initials, problems, strict=True):

@@ -17,13 +17,24 @@ from helpers.square import commute
 from helpers.training import train
 from helpers.weights import (
     adam_drift,
+    band,
+    changes,
     coasting,
     correlation,
     densest,
+    displacement,
+    epsilon_conventions,
     first_gradients,
+    gradients_of_draws,
+    joint_movement,
     kernel_pairs,
+    kernels,
     last_updates,
     movement,
+    repeated,
+    running_means,
+    usual_moves,
+    with_another_seed,
 )
 
 WIDTHS = (2, 12, 10, 1)
@@ -41,14 +52,13 @@ def square(problem):
     return commute(initialise(WIDTHS, range(6)), problem, SHORT, "random", 0.5)
 
 
-def drift_of_adam(gradient, betas, epsilon=0.0, steps=600):
-    """Move one weight by PyTorch's Adam on (g, 0, 0, ...), in learning rates."""
+def drift_of_adam(gradient, betas, epsilon=0.0, steps=600, first=1):
+    """Move one weight by PyTorch's Adam on g at step `first`, 0 at others, in learning rates."""
     weight = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
     optimiser = torch.optim.Adam([weight], 1.0, betas, epsilon)
-    weight.grad = torch.full_like(weight, gradient)
-    for _ in range(steps):
+    for t in range(1, steps + 1):
+        weight.grad = torch.full_like(weight, gradient if t == first else 0)
         optimiser.step()
-        weight.grad = torch.zeros_like(weight)
     return -weight.item()
 
 
@@ -62,6 +72,40 @@ def test_drift_is_that_of_adam(betas):
 def test_drift_after_few_steps_is_that_of_adam(steps):
     expected = drift_of_adam(0.3, (0.9, 0.999), steps=steps)
     assert adam_drift(0.9, 0.999, steps=steps).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("first", [2, 3, 10])
+def test_drift_of_a_later_gradient_is_that_of_adam(first):
+    expected = drift_of_adam(0.3, (0.9, 0.999), 1e-12, first=first)  # 0 / 0 before the gradient
+    assert adam_drift(0.9, 0.999, first=first).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_epsilon_by_both_conventions():
+    gradient = torch.tensor([-1e-6, 1e-3, 0.1], dtype=torch.float64)
+    found = epsilon_conventions(gradient, replace(POST, steps=40))
+    for i, g in enumerate(gradient.tolist()):
+        expected = drift_of_adam(abs(g), POST.betas, POST.epsilon, 40)
+        assert found["PyTorch's epsilon"][i].item() == pytest.approx(expected, rel=1e-9)
+        weight, m, v = 0.0, 0.0, 0.0  # Keras corrects the learning rate instead of the means
+        for t in range(1, 41):
+            m, v = 0.9 * m + 0.1 * g * (t == 1), 0.999 * v + 0.001 * g ** 2 * (t == 1)
+            rate = math.sqrt(1 - 0.999 ** t) / (1 - 0.9 ** t)
+            weight -= rate * m / (math.sqrt(v) + POST.epsilon)
+        assert found["Keras' epsilon"][i].item() == pytest.approx(abs(weight), rel=1e-9)
+
+
+def test_gradients_of_draws_stand_one_after_the_other(problem):
+    networks = initialise(WIDTHS, range(3))
+    expected = first_gradients(networks, problem, SHORT)[2]
+    found = gradients_of_draws([networks, networks], [problem, problem], SHORT, 2)
+    assert torch.equal(found, torch.cat([expected, expected]))
+
+
+def test_another_seed_takes_the_place_of_b(square):
+    (other,) = with_another_seed([square])
+    assert torch.equal(other.prune_first.weights[1][0], square.prune_first.weights[1][-1])
+    assert other.prune_first.seeds == square.prune_first.seeds
+    assert other.train_first is square.train_first
 
 
 @pytest.mark.parametrize("size", [1e-8, 1e-6, 1e-3])
@@ -141,6 +185,69 @@ def test_untrained_squares_have_equal_kernels(problem):
     assert torch.equal(a, start) and torch.equal(b, start)
 
 
+def test_kernels_of_several_squares_and_their_changes(square):
+    a, b, start = (torch.cat([part, part]) for part in kernel_pairs(square, 1))
+    assert all(map(torch.equal, kernels([square, square]), (a, b, start)))
+    assert all(map(torch.equal, changes([square, square]), (a - start, b - start)))
+
+
+def test_displacement_is_what_training_added(square):
+    before, after = square.initial.weights[2].detach(), square.dense.weights[2].detach()
+    moved = displacement([square.initial] * 2, [square.dense] * 2, 2)
+    assert moved.dtype == torch.float64 and len(moved) == 2 * len(square.initial)
+    assert torch.equal(moved[:6] + before.double(), after.double())
+
+
+def test_repeated_squares_differ_in_the_batch_order_alone(square, problem):
+    (again,) = repeated([square], [problem], SHORT)
+    assert again.train_first is square.prune_first
+    b, other, start = kernel_pairs(again, 1)
+    assert torch.equal(b, kernel_pairs(square, 1)[1]) and not torch.equal(b, other)
+    assert torch.equal(start, kernel_pairs(square, 1)[2])
+    (still,) = repeated([square], [problem], replace(SHORT, learning_rate=0.0))
+    assert torch.equal(kernel_pairs(still, 1)[1], start)
+
+
+def test_running_means_by_their_recursion():
+    m, v = running_means(0.9, 0.99, 5)
+    first, second = 0.0, 0.0
+    for t in range(1, 6):
+        first, second = 0.9 * first + 0.1 * (t == 1), 0.99 * second + 0.01 * (t == 1)
+        assert m[t - 1].item() == pytest.approx(first / (1 - 0.9 ** t))
+        assert v[t - 1].item() == pytest.approx(second / (1 - 0.99 ** t))
+
+
+def test_joint_movement_splits_all_weights():
+    masks = joint_movement(torch.tensor([0, 1, 2, 2]), torch.tensor([0, 1, 2, 0]))
+    assert {name: mask.nonzero().item() for name, mask in masks.items()} == {
+        "never updated": 0, "coasted": 1, "trained": 2, "one of each": 3}
+
+
+def test_band_and_flanks():
+    values = torch.tensor([1.0, 1.09, 0.91, 1.15, 0.85, 1.25, -1.0, 0.0])
+    inside, flanks = band(values, 1.0, 0.1)
+    assert inside.tolist() == [True] * 3 + [False] * 5
+    assert flanks.tolist() == [False] * 3 + [True] * 2 + [False] * 3
+    inside, flanks = band(values, torch.tensor([2.0, 1.1, -0.9, 1.0, 0.9, 0.0, -1.0, 0.0]), 0.1)
+    assert inside.tolist() == [False, True, False, False, True, False, True, False]
+    assert flanks.nonzero().tolist() == [[3]]
+
+
+@given(st.integers(0, 100))
+def test_flanks_hold_what_chance_puts_into_the_band(seed):
+    even = torch.rand(20000, generator=torch.Generator().manual_seed(seed))
+    inside, flanks = band(even, 0.5, 0.1)
+    assert inside.double().mean().item() == pytest.approx(0.1, abs=0.02)
+    assert flanks.double().mean().item() == pytest.approx(0.1, abs=0.02)
+
+
+def test_usual_moves_of_each_network():
+    moved = torch.zeros(2, 10, 10)
+    moved[0, :5], moved[1, :3] = -0.3, 0.7
+    moved[:, 9] = torch.linspace(1, 2, 10)
+    assert usual_moves(moved).tolist() == pytest.approx([0.3, 0.7])
+
+
 def test_correlation_is_numpys():
     a, b = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     where = a > -0.5
@@ -214,6 +321,8 @@ def test_last_updates_of_constructed_deaths(problem):
     (lambda: movement(torch.zeros(2), torch.zeros(2), Recipe("sgd")), "optimiser is 'sgd'"),
     (lambda: coasting(torch.zeros(2), Recipe("sgd")), "optimiser is 'sgd'"),
     (lambda: correlation(torch.zeros(2, 3), torch.zeros(2, 4)), "expected one"),
+    (lambda: band(torch.ones(2), 1.0, -0.1), "within is -0.1"),
+    (lambda: running_means(0.9, 0.999, -1), "steps is -1"),
     (lambda: densest(torch.zeros(3)), "expected positive"),
     (lambda: densest(torch.zeros(0)), "expected positive"),
 ])
