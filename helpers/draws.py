@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from helpers import checks
 from helpers.compare import accuracy, classify, disagreement, plane, same_roles
 from helpers.data import PROBLEMS, Problem
-from helpers.intervals import Estimate, estimate
 from helpers.networks import Networks, initialise
 from helpers.pruning import Kept, choose, dead, prune
 from helpers.recipes import Recipe
@@ -74,16 +72,6 @@ def table(function: Callable, *draws) -> pd.DataFrame:
                       enumerate(zip(*draws, strict=True))}, names=["draw"])
 
 
-def median(values: Tensor, count: int) -> Estimate:
-    """Return the estimate of a measure (networks, ...) of `count` draws one after the other.
-
-    The mean over each network's entries, such as the share of its weights in a mask, and of those
-    the median.
-    """
-    each = values.double().flatten(1).mean(1) if values.ndim > 1 else values
-    return estimate(each.view(checks.integer("count", count, 1), -1))
-
-
 def accuracies(groups: Sequence[Networks], problems: Sequence[Problem]) -> np.ndarray:
     """Return the held-out accuracy (draws, seeds)."""
     return per_draw(lambda networks, p: accuracy(networks, p.x_test, p.y_test), groups, problems)
@@ -123,8 +111,8 @@ def dead_shares(groups: Sequence[Networks], problems: Sequence[Problem]) -> list
 
 def plane_classes(groups: Sequence[Networks], problems: Sequence[Problem],
                   resolution: int = 30) -> np.ndarray:
-    """Return whether networks give class 1 to the points of the plane, (draws, seeds, points)."""
-    return per_draw(lambda networks, p: classify(networks, plane(p, resolution)).bool(),
+    """Return the class that networks give the points of the plane, (draws, seeds, points)."""
+    return per_draw(lambda networks, p: classify(networks, plane(p, resolution)).to(torch.int8),
                     groups, problems)
 
 
@@ -132,20 +120,3 @@ def over_time(measure: Callable, runs: Sequence[Run], problems: Sequence[Problem
     """Return a measure of groups and problems, such as `accuracies`, stacked over the snapshots."""
     moments = zip(*(run.snapshots for run in runs), strict=True)
     return np.stack([measure(groups, problems) for groups in moments])
-
-
-def first_below(runs: Sequence[Run], level: float) -> np.ndarray:
-    """Return the first recorded step (draws, seeds) with a batch loss below a level, in nats.
-
-    Where there is none, the last recorded step.
-    """
-    below = per_draw(lambda run: run.losses < level, runs)
-    below[..., -1] = True
-    return np.array(runs[0].loss_steps)[below.argmax(2)]
-
-
-def nudged(groups: Sequence[Networks], layer: int) -> list[Networks]:
-    """Return each group with every weight of one layer moved up by one unit in the last place."""
-    return [Networks([weights.nextafter(torch.tensor(torch.inf)) if k == layer else weights
-                      for k, weights in enumerate(networks.weights)],
-                     networks.biases, networks.seeds) for networks in groups]

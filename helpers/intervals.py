@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import binomtest
+from torch import Tensor
 
 from helpers import checks
 from helpers.streams import stream
@@ -72,7 +73,7 @@ def share(events, where=None) -> Estimate:
     """Return how often something happened among networks (draws, seeds), as `estimate` of means.
 
     Where it happened to none or to all, no resample differs, and the interval is the exact
-    binomial one (Clopper and Pearson 1934): too narrow where the networks of one draw fail together.
+    binomial one (Clopper and Pearson 1934), too narrow where networks of one draw fail together.
     """
     if not np.isin(events, (0, 1)).all():
         raise ValueError(f"events is {events!r}; expected True or False (draws, seeds)")
@@ -94,3 +95,13 @@ def by_draw(values, within: str = "median", estimator: Callable = estimate, **se
     table = each.pivot(index="draw", columns="place", values="value").to_numpy()
     found = np.isfinite(table)
     return estimator(np.where(found, table, 0), where=found, **settings)
+
+
+def estimate_in_draws(values: Tensor, count: int) -> Estimate:
+    """Return the estimate of a measure (networks, ...) of `count` draws one after the other.
+
+    The mean over each network's entries, such as the share of its weights in a mask, and of those
+    the median.
+    """
+    each = values.double().flatten(1).mean(1) if values.ndim > 1 else values
+    return estimate(each.view(checks.integer("count", count, 1), -1).numpy())

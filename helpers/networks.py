@@ -212,6 +212,14 @@ def join(parts: Iterable[Networks]) -> Networks:
                     [seed for part in parts for seed in part.seeds])
 
 
+def nudged(networks: Networks, layer: int) -> Networks:
+    """Return the networks with every weight of one layer moved up by one unit in the last place."""
+    checks.integer("layer", layer, 0, len(networks.weights) - 1)
+    weights = [weight.nextafter(torch.full_like(weight, torch.inf)) if place == layer else weight
+               for place, weight in enumerate(networks.weights)]
+    return Networks(weights, networks.biases, networks.seeds)
+
+
 def check_fit(networks: Networks, problem: Problem) -> None:
     """Raise TypeError or ValueError unless the widths suit the problem's features and classes.
 

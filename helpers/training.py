@@ -42,6 +42,12 @@ class Run:
         return ~torch.stack([parameter.detach().flatten(1).isfinite().all(1)
                              for parameter in self.networks.parameters()]).all(0)
 
+    def first_below(self, level: float) -> Tensor:
+        """Return the first recorded step (networks,) with a loss below a level, else the last."""
+        below = self.losses < checks.real("level", level, 0)
+        below[:, -1] = True
+        return torch.tensor(self.loss_steps)[below.int().argmax(1)]
+
 
 def train(networks: Networks, problem: Problem, recipe: Recipe = POST,
           order_seeds: Iterable[int] | None = None, loss_every: int = 10,

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from examples import refuses
-from helpers.intervals import Estimate, by_draw, estimate, share
+from helpers.intervals import Estimate, by_draw, estimate, estimate_in_draws, share
 
 
 def test_the_interval_of_a_mean_is_the_normal_one():
@@ -125,3 +126,11 @@ def test_networks_without_a_value_do_not_count_by_draw():
     index = pd.MultiIndex.from_tuples([(0, 0), (0, 1), (1, 2), (1, 3)], names=["draw", "seed"])
     found = by_draw(pd.Series([1.0, 3.0, 8.0, np.nan], index))
     assert (found.value, found.networks, found.draws) == (3.0, 3, 2)
+
+
+def test_the_median_is_of_each_networks_mean():
+    mask = torch.zeros(4, 2, 5, dtype=torch.bool)
+    mask[0], mask[1, 0], mask[2, 0, 0] = True, True, True  # shares 1, 0.5, 0.1 and 0
+    found = estimate_in_draws(mask, 2)
+    assert (found.value, found.networks, found.draws) == (pytest.approx(0.3), 4, 2)
+    assert estimate_in_draws(torch.arange(6.0), 3).value == 2.5

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from examples import MOONS, double, furthest, refuses, same_bits, three_classes, tiny
-from helpers.networks import SCHEMES, Networks, check_fit, initialise, join
+from helpers.networks import SCHEMES, Networks, check_fit, initialise, join, nudged
 from helpers.streams import stream
 
 X = torch.randn(23, 2)
@@ -158,3 +158,14 @@ W, B = [torch.ones(2, 1, 3)], [torch.ones(2, 1)]
 def test_nonsense_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_nudged_networks_differ_by_one_unit_in_one_layer():
+    networks = tiny(3)
+    moved = nudged(networks, 1)
+    pairs = zip(moved.parameters(), networks.parameters(), strict=True)
+    same = [torch.equal(a, b) for a, b in pairs]
+    assert same.count(False) == 1 and moved.seeds == networks.seeds
+    weights = networks.weights[1].detach()
+    down = moved.weights[1].detach().nextafter(torch.tensor(-torch.inf))
+    assert (moved.weights[1] > weights).all() and torch.equal(down, weights)

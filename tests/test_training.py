@@ -158,3 +158,13 @@ def test_the_post_trains_to_a_small_loss():
 def test_nonsense_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_the_first_step_below_a_level():
+    run = train(tiny(3), MOONS, FEW, loss_every=2)
+    level = run.losses.median().item()
+    for losses, step in zip(run.losses, run.first_below(level).tolist(), strict=True):
+        place = run.loss_steps.index(step)
+        assert (losses[:place] >= level).all()
+        assert losses[place] < level or step == run.loss_steps[-1]
+    assert (run.first_below(0) == run.loss_steps[-1]).all()
