@@ -174,3 +174,10 @@ def test_planted_training_points_are_found():
     assert common_rows(MOONS) == 0 and common_rows(spoiled) == 3
     expected = torch.cdist(planted.double(), MOONS.x_train.double()).min(1).values
     np.testing.assert_allclose(distance_to_training(MOONS, planted), expected, atol=1e-6)
+
+
+def test_guessing_answers_the_majority_of_training_on_held_out_points():
+    x_train, x_test = torch.randn(5, 2), torch.randn(4, 2)
+    problem = Problem("made", x_train, torch.tensor([1, 1, 1, 0, 0]), x_test,
+                      torch.tensor([0, 0, 0, 1]), 2)
+    assert summary(problem)["guessing"] == 0.25

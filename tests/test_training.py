@@ -21,7 +21,7 @@ from helpers.compare import loss
 from helpers.data import moons
 from helpers.recipes import POST
 from helpers.streams import stream
-from helpers.training import train, train_draws
+from helpers.training import _chunks, train, train_draws
 
 THREE = three_classes()
 OPTIMISERS = {
@@ -168,3 +168,13 @@ def test_the_first_step_below_a_level():
         assert (losses[:place] >= level).all()
         assert losses[place] < level or step == run.loss_steps[-1]
     assert (run.first_below(0) == run.loss_steps[-1]).all()
+
+
+@pytest.mark.parametrize("count, largest", [(1, 16), (16, 16), (17, 16), (128, 112), (300, 112)])
+def test_chunks_are_even_and_no_larger_than_fits(count, largest, monkeypatch):
+    monkeypatch.setattr("helpers.training._chunk_size", lambda *_: largest)
+    chunks = _chunks(range(count), 32)
+    sizes = [len(range(count)[chunk]) for chunk in chunks]
+    assert sum(sizes) == count and max(sizes) <= largest
+    assert len(sizes) == -(-count // largest), "as few as possible"
+    assert max(sizes) - min(sizes) < len(sizes), "of about equal size"
