@@ -39,14 +39,22 @@ def check_plane(problem: Problem) -> None:
 @torch.no_grad()
 def classify(networks: Networks, x: Tensor) -> Tensor:
     """Return the class (networks, points) that each network gives each point."""
-    logits = networks(x)
+    return classes_of(networks(x))
+
+
+def classes_of(logits: Tensor) -> Tensor:
+    """Return the class (networks, points) that logits, shaped as `Networks` gives them, mean."""
     return (logits > 0).long() if logits.ndim == 2 else logits.argmax(2)
 
 
 @torch.no_grad()
 def probabilities(networks: Networks, x: Tensor) -> Tensor:
     """Return the class probabilities (networks, points, classes); one logit makes two classes."""
-    logits = networks(x)
+    return probabilities_of(networks(x))
+
+
+def probabilities_of(logits: Tensor) -> Tensor:
+    """Return the class probabilities (networks, points, classes) that logits mean."""
     if logits.ndim == 2:
         logits = torch.stack([torch.zeros_like(logits), logits], 2)
     return logits.softmax(2)
@@ -77,7 +85,13 @@ def disagreement(a: Networks, b: Networks, x: Tensor) -> Tensor:
 def function_distance(a: Networks, b: Networks, x: Tensor) -> Tensor:
     """Return the root mean square difference (networks,) of class probabilities, in [0, 1]."""
     _check_same_classes(a, b)
-    return (probabilities(a, x) - probabilities(b, x)).square().mean((1, 2)).sqrt()
+    return distance_of(probabilities(a, x), probabilities(b, x))
+
+
+def distance_of(a: Tensor, b: Tensor) -> Tensor:
+    """Return the root mean square difference (networks,) of probabilities, as `function_distance`.
+    """
+    return (a - b).square().mean((1, 2)).sqrt()
 
 
 @torch.no_grad()

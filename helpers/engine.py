@@ -31,17 +31,12 @@ class Engine:
         self.networks, self.batch_size = networks, batch_size
         like = networks.weights[0].detach()
         count, (_, *hidden, last) = len(networks), networks.widths
-        shapes = [shape for fan_in, fan_out in pairwise(networks.widths)
-                  for shape in ((count, *sorted((fan_in, fan_out))), (count, fan_out, 1))]
-        size = sum(map(_padded, shapes))
-        self.parameters = nn.Parameter(like.new_zeros(size))
-        self.parameters.grad = like.new_zeros(size)
-        self.layers = self._views(self.parameters.data, shapes)
-        self.gradients = self._views(self.parameters.grad, shapes)
-        own = zip(networks.weights, networks.biases, strict=True)
-        for (weight, bias), (start, offset) in zip(self.layers, own, strict=True):
-            weight.copy_(start.detach())
-            bias.copy_(offset.detach()[..., None])
+        self.shapes = [shape for fan_in, fan_out in pairwise(networks.widths)
+                       for shape in ((count, *sorted((fan_in, fan_out))), (count, fan_out, 1))]
+        self.parameters = nn.Parameter(self.flat(networks))
+        self.parameters.grad = torch.zeros_like(self.parameters)
+        self.layers = self._views(self.parameters.data)
+        self.gradients = self._views(self.parameters.grad)
         self.hidden = [like.new_empty(count, width, batch_size) for width in hidden]
         self.errors = [like.new_empty(count, width, batch_size) for width in hidden]
         output = (count, last, batch_size)
@@ -82,8 +77,22 @@ class Engine:
 
     def copy_networks(self) -> Networks:
         """Return the networks with their present parameters."""
-        return Networks([weight for weight, _ in self.layers],
-                        [bias[..., 0] for _, bias in self.layers], self.networks.seeds)
+        return self.unpacked(self.parameters.data)
+
+    def flat(self, networks: Networks) -> Tensor:
+        """Return a new flat buffer, laid out like `parameters`, that holds other values."""
+        buffer = networks.weights[0].new_zeros(sum(map(_padded, self.shapes))).detach()
+        own = zip(networks.weights, networks.biases, strict=True)
+        for (weight, bias), (start, offset) in zip(self._views(buffer), own, strict=True):
+            weight.copy_(start.detach())
+            bias.copy_(offset.detach()[..., None])
+        return buffer
+
+    def unpacked(self, flat: Tensor) -> Networks:
+        """Return a copy of what a flat buffer holds, such as Adam's running means."""
+        layers = self._views(flat)
+        return Networks([weight for weight, _ in layers], [bias[..., 0] for _, bias in layers],
+                        self.networks.seeds)
 
     def _forward(self, activations: list[Tensor]) -> None:
         outputs = [*self.hidden, self.logits]
@@ -108,10 +117,10 @@ class Engine:
             self.error.div_(self.error.sum(1, keepdim=True))
         return self.error.sub_(targets).div_(self.batch_size)
 
-    def _views(self, flat: Tensor, shapes: list) -> list[tuple[Tensor, Tensor]]:
+    def _views(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return (weight, bias) of every layer as views of a flat buffer."""
-        blocks = flat.split([_padded(shape) for shape in shapes])
-        views = [_view(block, shape) for block, shape in zip(blocks, shapes, strict=True)]
+        blocks = flat.split([_padded(shape) for shape in self.shapes])
+        views = [_view(block, shape) for block, shape in zip(blocks, self.shapes, strict=True)]
         layers = zip(views[::2], views[1::2], pairwise(self.networks.widths), strict=True)
         return [(weight.mT if fan_in < fan_out else weight, bias)
                 for weight, bias, (fan_in, fan_out) in layers]

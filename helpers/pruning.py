@@ -98,7 +98,8 @@ def linear(kept: Tensor, removed: Tensor) -> tuple[Tensor, Tensor]:
 
     Of all exact or collinear solutions the smallest, so dead or duplicate nodes do no harm.
     """
-    kept, removed = kept.double(), removed.double()
+    # a network that diverged must not stop the fits of the others
+    kept, removed = (outputs.nan_to_num(0, 0, 0) for outputs in (kept, removed))
     kept_mean, removed_mean = kept.mean(1, keepdim=True), removed.mean(1, keepdim=True)
     slope = torch.linalg.lstsq(kept - kept_mean, removed - removed_mean,
                                rcond=COLLINEAR, driver="gelsd").solution
@@ -165,18 +166,22 @@ def _prune_block(networks: Networks, kept, problem: Problem, predict) -> Network
             outputs = networks.activations(problem.x_train)[layer]
             gone = torch.ones_like(outputs[:, 0], dtype=torch.bool).scatter_(1, stay, False)
             gone = gone.nonzero()[:, 1].view(len(networks), -1)
-            slope, intercept = predict(_take(outputs, stay, 2), _take(outputs, gone, 2))
+            slope, intercept = predict(_take(outputs, stay, 2).double(),
+                                       _take(outputs, gone, 2).double())
             networks = _without(networks, layer, stay, gone, slope, intercept)
     return networks
 
 
 def _without(networks: Networks, layer: int, stay, gone, slope, intercept) -> Networks:
-    """Return networks without the nodes gone, their prediction folded into the next layer."""
+    """Return networks without the nodes gone, their prediction folded into the next layer.
+
+    Folded in double precision: rounding to single hides what depends on the networks beside.
+    """
     weights, biases = list(networks.weights), list(networks.biases)
-    lost = _take(weights[layer + 1], gone, 2)
-    slope, intercept = slope.to(lost), intercept.to(lost)
-    weights[layer + 1] = _take(weights[layer + 1], stay, 2) + lost @ slope.mT
-    biases[layer + 1] = biases[layer + 1] + (lost @ intercept[..., None])[..., 0]
+    after, offset = weights[layer + 1], biases[layer + 1]
+    lost = _take(after, gone, 2).double()
+    weights[layer + 1] = (_take(after, stay, 2) + lost @ slope.mT).to(after)
+    biases[layer + 1] = (offset + (lost @ intercept[..., None])[..., 0]).to(offset)
     weights[layer], biases[layer] = _take(weights[layer], stay, 1), _take(biases[layer], stay, 1)
     return Networks(weights, biases, networks.seeds)
 

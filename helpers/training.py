@@ -23,11 +23,24 @@ CACHE = 8 * 2**20  # bytes that one chunk of networks may fill: measured optimum
 
 
 @dataclass(frozen=True, eq=False)
+class Moments:
+    """Adam's running means after some steps, in the shape of the networks they belong to.
+
+    mean: of every parameter's gradient; square: of the gradient's square; step: steps taken.
+    """
+
+    mean: Networks
+    square: Networks
+    step: int
+
+
+@dataclass(frozen=True, eq=False)
 class Run:
     """Trained networks and how they got there.
 
     losses: (networks, records), the batch loss before each recorded step `loss_steps`;
-    snapshots: the networks at `snapshot_steps`, from the start to the end.
+    snapshots: the networks at `snapshot_steps`, from the start to the end; moments: what Adam
+    needs to go on, None for other optimisers and where no step was taken.
     """
 
     networks: Networks
@@ -35,6 +48,7 @@ class Run:
     loss_steps: tuple[int, ...]
     snapshots: tuple[Networks, ...]
     snapshot_steps: tuple[int, ...]
+    moments: Moments | None = None
 
     @property
     def diverged(self) -> Tensor:
@@ -51,26 +65,31 @@ class Run:
 
 def train(networks: Networks, problem: Problem, recipe: Recipe = POST,
           order_seeds: Iterable[int] | None = None, loss_every: int = 10,
-          snapshots: int = 0) -> Run:
+          snapshots: int = 0, first_step: int = 0, moments: Moments | None = None) -> Run:
     """Return the networks trained by a recipe; the argument stays as it was.
 
     order_seeds: seeds of the batch order, by default the networks' own; loss_every: steps between
-    recorded losses; snapshots: how many copies to keep, evenly spaced, at least 2 if any.
+    recorded losses; snapshots: how many copies to keep, evenly spaced, at least 2 if any;
+    first_step: where in the batch order to begin; moments: Adam's running means to go on from,
+    by default fresh ones. With both, training in parts gives the bits of training in one go.
     A network's result has the same bits whichever others are trained with it, on any number of
     threads. Networks that diverge are named in a warning and marked in `Run.diverged`. Raises
     TypeError or ValueError, before any work, for arguments that do not fit together.
     """
-    return train_draws([networks], [problem], recipe, [order_seeds], loss_every, snapshots)[0]
+    return train_draws([networks], [problem], recipe, [order_seeds], loss_every, snapshots,
+                       first_step, None if moments is None else [moments])[0]
 
 
 def train_draws(groups: Sequence[Networks], problems: Sequence[Problem], recipe: Recipe = POST,
                 order_seeds: Sequence[Iterable[int] | None] | None = None, loss_every: int = 10,
-                snapshots: int = 0) -> list[Run]:
+                snapshots: int = 0, first_step: int = 0,
+                moments: Sequence[Moments] | None = None) -> list[Run]:
     """Return what `train` gives for each group of networks on its own problem, all trained at once.
 
     Small groups, such as a few networks on each of many data draws, train several times faster
     together. The groups have equal widths and the problems equal sizes; a seed may come back in
-    another group. order_seeds: per group as in `train`. Errors as `train`'s.
+    another group. order_seeds, moments: per group as in `train`, moments of one step. Errors as
+    `train`'s.
     """
     groups, problems = checks.paired(groups=groups, problems=problems)
     order_seeds = [None] * len(groups) if order_seeds is None else order_seeds
@@ -78,17 +97,22 @@ def train_draws(groups: Sequence[Networks], problems: Sequence[Problem], recipe:
     orders = [_checked(networks, problem, recipe, order, loss_every, snapshots)
               for networks, problem, order in zip(groups, problems, order_seeds, strict=True)]
     _check_alike(groups, problems)
+    checks.integer("first_step", first_step, 0)
+    _check_moments(groups, moments, recipe)
     keep = np.linspace(0, recipe.steps, snapshots).round().astype(int).tolist()
-    pool = _Pool(groups, problems, orders)
+    pool = _Pool(groups, problems, orders, first_step, moments)
     chunks = _chunks(pool.networks, recipe.batch_size or pool.points)
     with progress(len(pool.networks) * recipe.steps, "training") as bar, _flushed_denormals():
         parts = [_train_chunk(pool, chunk, recipe, loss_every, keep, bar) for chunk in chunks]
-    ends, losses, kept = zip(*parts, strict=True)
+    ends, losses, kept, states = zip(*parts, strict=True)
     end, losses = join(ends), torch.cat(losses)
     copies = [join(chunks) for chunks in zip(*kept, strict=True)]
+    after = [join(chunks) for chunks in zip(*states, strict=True)]
+    taken = recipe.steps + (pool.moments.step if pool.moments else 0)
     records = tuple(range(0, recipe.steps, loss_every))
     runs = [Run(_part(end, place, group.seeds), losses[place], records,
-                tuple(_part(copy, place, group.seeds) for copy in copies), tuple(keep))
+                tuple(_part(copy, place, group.seeds) for copy in copies), tuple(keep),
+                Moments(*(_part(m, place, group.seeds) for m in after), taken) if after else None)
             for group, place in zip(groups, pool.places, strict=True)]
     for run in runs:
         _warn_if_diverged(run)
@@ -98,18 +122,26 @@ def train_draws(groups: Sequence[Networks], problems: Sequence[Problem], recipe:
 class _Pool:
     """All networks of all groups side by side, numbered anew, with the training points of all."""
 
-    def __init__(self, groups: list[Networks], problems: list[Problem], orders: list[tuple]):
+    def __init__(self, groups: list[Networks], problems: list[Problem], orders: list[tuple],
+                 first_step: int, moments: Sequence[Moments] | None):
         counts = [len(group) for group in groups]
         ends = np.cumsum(counts).tolist()
         self.places = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
-        self.networks = join(_part(group, slice(None), range(place.start, place.stop))
-                             for group, place in zip(groups, self.places, strict=True))
+        self.networks = self._joined(groups)
+        self.moments = None if moments is None else Moments(
+            self._joined([m.mean for m in moments]), self._joined([m.square for m in moments]),
+            moments[0].step)
+        self.first_step = first_step
         self.order_seeds = [seed for order in orders for seed in order]
         self.points, self.classes = len(problems[0].x_train), problems[0].classes
         self.x = torch.cat([problem.x_train for problem in problems])
         self.y = torch.cat([problem.y_train for problem in problems])
         draw = torch.repeat_interleave(torch.arange(len(groups)), torch.tensor(counts))
         self.first_point = self.points * draw
+
+    def _joined(self, groups: list[Networks]) -> Networks:
+        return join(_part(group, slice(None), range(place.start, place.stop))
+                    for group, place in zip(groups, self.places, strict=True))
 
 
 def _part(networks: Networks, place: slice, seeds) -> Networks:
@@ -138,6 +170,22 @@ def _check_alike(groups: list[Networks], problems: list[Problem]) -> None:
                              f"{tuple(shape)}; expected {problems[0].classes} and {tuple(first)}")
 
 
+def _check_moments(groups: list[Networks], moments, recipe: Recipe) -> None:
+    """Raise unless there are no moments, or Adam's of one step for every group."""
+    if moments is None:
+        return
+    if recipe.optimiser != "adam":
+        raise ValueError(f"moments are given for {recipe.optimiser!r}; expected 'adam'")
+    checks.paired(groups=groups, moments=moments)
+    for draw, (group, own) in enumerate(zip(groups, moments, strict=True)):
+        if not isinstance(own, Moments):
+            raise TypeError(f"moments[{draw}] is {own!r}; expected Moments")
+        found = [(part.widths, part.seeds) for part in (own.mean, own.square)]
+        if found != [(group.widths, group.seeds)] * 2 or own.step != moments[0].step:
+            raise ValueError(f"moments[{draw}] belong to other networks or another step; expected "
+                             f"widths {group.widths}, step {moments[0].step}")
+
+
 def _checked(networks, problem, recipe, order_seeds, loss_every, snapshots) -> tuple[int, ...]:
     """Return the order seeds, after checking that everything fits together."""
     check_fit(networks, problem)
@@ -157,11 +205,16 @@ def _checked(networks, problem, recipe, order_seeds, loss_every, snapshots) -> t
 
 
 def _train_chunk(pool: _Pool, chunk: slice, recipe: Recipe, loss_every: int, keep, bar):
-    """Train networks that fit into the cache together; return them, losses and snapshots."""
+    """Train networks that fit into the cache; return them, losses, snapshots, Adam's means."""
     networks = pool.networks.select(chunk)
     batches = _Batches(pool, chunk, recipe)
     engine = Engine(networks, batches.size)
     optimiser = OPTIMISERS[recipe.optimiser](recipe, [engine.parameters])
+    if pool.moments:
+        optimiser.state[engine.parameters] = {
+            "step": torch.tensor(float(pool.moments.step)),
+            "exp_avg": engine.flat(pool.moments.mean.select(chunk)),
+            "exp_avg_sq": engine.flat(pool.moments.square.select(chunk))}
     losses, copies = [], []
     for step in range(recipe.steps):
         if step in keep:
@@ -174,7 +227,9 @@ def _train_chunk(pool: _Pool, chunk: slice, recipe: Recipe, loss_every: int, kee
         optimiser.step()
     copies += [engine.copy_networks()] * keep.count(recipe.steps)
     losses = torch.stack(losses, 1) if losses else networks.weights[0].new_empty(len(networks), 0)
-    return engine.copy_networks(), losses, copies
+    state = optimiser.state.get(engine.parameters, {})
+    means = [engine.unpacked(state[name]) for name in ("exp_avg", "exp_avg_sq") if name in state]
+    return engine.copy_networks(), losses, copies, means
 
 
 class _Batches:
@@ -192,7 +247,9 @@ class _Batches:
         if recipe.batch_size is None:
             order = torch.arange(pool.points).repeat(self.count).expand(recipe.steps, -1)
         else:
-            order = batch_order(pool.order_seeds[chunk], recipe.steps, self.size, pool.points)
+            last = pool.first_step + recipe.steps
+            order = batch_order(pool.order_seeds[chunk], last, self.size, pool.points)
+            order = order[pool.first_step:]
         self.order = order
         self.first_point = pool.first_point[chunk].repeat_interleave(self.size)
 
