@@ -1,6 +1,7 @@
 """Classification problems, split into training and held-out points and standardised.
 
-Data belong to the problem's seed: every network of a study sees the same points.
+Data belong to the problem's seed: every network of a study sees the same points. label_noise, in
+[0, 0.5], is the share of the training labels that is flipped; held-out labels stay clean.
 """
 
 import math
@@ -69,7 +70,7 @@ class Problem:
         return _standardised(name, x_train, y_train, x_test, y_test, len(labels))
 
 
-def spirals(n_train=500, n_test=2000, turns=1.5, noise=0.02, seed=0) -> Problem:
+def spirals(n_train=500, n_test=2000, turns=1.5, noise=0.02, seed=0, label_noise=0.0) -> Problem:
     """Two interleaved spiral arms, the data of the post.
 
     A point has radius sqrt(u) and angle 2 pi turns sqrt(u), u uniform, on one of two opposite
@@ -84,27 +85,27 @@ def spirals(n_train=500, n_test=2000, turns=1.5, noise=0.02, seed=0) -> Problem:
         x = radius * np.stack([np.cos(angle), np.sin(angle)])
         return x.T + noise * generator.standard_normal((points, 2)), labels
 
-    return _drawn("spirals", draw, n_train, n_test, noise, seed)
+    return _drawn("spirals", draw, n_train, n_test, noise, seed, label_noise)
 
 
-def moons(n_train=500, n_test=2000, noise=0.1, seed=0) -> Problem:
+def moons(n_train=500, n_test=2000, noise=0.1, seed=0, label_noise=0.0) -> Problem:
     """Two interleaved half circles with Gaussian noise (scikit-learn's `make_moons`)."""
     def draw(points, generator):
         return make_moons(points, noise=noise, random_state=_random_state(generator))
 
-    return _drawn("moons", draw, n_train, n_test, noise, seed)
+    return _drawn("moons", draw, n_train, n_test, noise, seed, label_noise)
 
 
-def circles(n_train=500, n_test=2000, noise=0.05, seed=0) -> Problem:
+def circles(n_train=500, n_test=2000, noise=0.05, seed=0, label_noise=0.0) -> Problem:
     """A circle of half the radius inside another, with noise (scikit-learn's `make_circles`)."""
     def draw(points, generator):
         return make_circles(
             points, noise=noise, factor=0.5, random_state=_random_state(generator))
 
-    return _drawn("circles", draw, n_train, n_test, noise, seed)
+    return _drawn("circles", draw, n_train, n_test, noise, seed, label_noise)
 
 
-def xor(n_train=500, n_test=2000, noise=0.05, seed=0) -> Problem:
+def xor(n_train=500, n_test=2000, noise=0.05, seed=0, label_noise=0.0) -> Problem:
     """Points of the square [-1, 1]^2 labelled by whether their coordinates differ in sign.
 
     Gaussian noise of the given standard deviation moves the points after labelling.
@@ -114,7 +115,7 @@ def xor(n_train=500, n_test=2000, noise=0.05, seed=0) -> Problem:
         labels = (x[:, 0] > 0) ^ (x[:, 1] > 0)
         return x + noise * generator.standard_normal(x.shape), labels
 
-    return _drawn("xor", draw, n_train, n_test, noise, seed)
+    return _drawn("xor", draw, n_train, n_test, noise, seed, label_noise)
 
 
 def digits(held_out=0.5, seed=0) -> Problem:
@@ -175,12 +176,19 @@ PROBLEMS = checks.Table("problem", {
     "digits": digits, "mnist1d": mnist1d})
 
 
-def _drawn(name, draw, n_train, n_test, noise, seed) -> Problem:
-    """Draw both parts independently: `draw(points, generator)` returns points and labels."""
+def _drawn(name, draw, n_train, n_test, noise, seed, label_noise) -> Problem:
+    """Draw both parts independently: `draw(points, generator)` returns points and labels.
+
+    More label noise flips the same training labels and further ones.
+    """
     checks.real("noise", noise, 0)
-    train = draw(checks.integer("n_train", n_train, 4), stream(seed, "training points"))
+    checks.real("label_noise", label_noise, 0, math.nextafter(0.5, 1))
+    x, y = draw(checks.integer("n_train", n_train, 4), stream(seed, "training points"))
     test = draw(checks.integer("n_test", n_test, 1), stream(seed, "held-out points"))
-    return _standardised(name, *train, *test, 2)
+    order = stream(seed, "label noise").permutation(n_train)
+    flipped = order[:round(label_noise * n_train)]
+    y[flipped] = 1 - y[flipped]
+    return _standardised(name, x, y, *test, 2)
 
 
 def _global_state():

@@ -11,6 +11,7 @@ from helpers import checks
 PURPOSES = (
     "initial weights", "batch order", "random pruning",
     "training points", "held-out points", "split", "resampling", "null",
+    "label noise",
 )  # the position is part of the key: append, never reorder
 
 

@@ -98,6 +98,22 @@ def test_noise_spreads_the_circles():
     assert spread(0) < 0.05 < spread(0.1)
 
 
+@pytest.mark.parametrize("name", ("spirals", "moons", "circles", "xor"))
+def test_label_noise_flips_its_share_of_the_training_labels_alone(name):
+    clean, before = small(name), set()
+    assert torch.equal(PROBLEMS[name](**SMALL[name], label_noise=0).y_train, clean.y_train)
+    for label_noise, count in (0.004, 0), (0.1, 10), (0.25, 25), (0.5, 50):
+        noisy = PROBLEMS[name](**SMALL[name], label_noise=label_noise)
+        for part in "x_train", "x_test", "y_test":
+            assert torch.equal(getattr(noisy, part), getattr(clean, part)), part
+        flipped = set((noisy.y_train != clean.y_train).nonzero()[:, 0].tolist())
+        assert len(flipped) == count and before <= flipped
+        before = flipped
+    assert set(clean.y_train[list(before)].tolist()) == {0, 1}, "one class alone is flipped"
+    other = [PROBLEMS[name](**SMALL[name], label_noise=noise, seed=1).y_train for noise in (0, 0.5)]
+    assert set((other[0] != other[1]).nonzero()[:, 0].tolist()) != before, "seeds flip alike"
+
+
 def test_digits_split_is_by_class_and_loses_nothing():
     problem, (x, y) = digits(held_out=0.25), load_digits(return_X_y=True)
     assert len(problem.x_train) + len(problem.x_test) == len(x)
@@ -134,6 +150,9 @@ def test_a_constant_feature_becomes_zero():
     (lambda: spirals(turns=-1), ValueError, "turns is -1"),
     (lambda: xor(noise=-1), ValueError, "noise is -1"),
     (lambda: circles(noise="loud"), TypeError, "noise is 'loud'"),
+    (lambda: xor(label_noise=0.51), ValueError, "label_noise is 0.51"),
+    (lambda: moons(label_noise=-0.1), ValueError, "label_noise is -0.1"),
+    (lambda: circles(label_noise=None), TypeError, "label_noise is None; expected a number"),
     (lambda: moons(seed=-1), ValueError, "seed is -1"),
     (lambda: moons(n_train=10.5), TypeError, "n_train is 10.5"),
     (lambda: digits(held_out=0), ValueError, "held_out is 0"),

@@ -1,12 +1,23 @@
 """Intervals know their truth as often as they say, and resample draws before seeds."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from examples import refuses
-from helpers.intervals import Estimate, by_draw, estimate, estimate_in_draws, share
+from helpers.intervals import (
+    Estimate,
+    by_draw,
+    estimate,
+    estimate_in_draws,
+    median,
+    share,
+    sign_flip,
+)
+from helpers.streams import stream
 
 
 def test_the_interval_of_a_mean_is_the_normal_one():
@@ -55,6 +66,29 @@ def test_the_default_is_the_median_and_constants_have_no_width():
     assert estimate([[7.0]]) == Estimate(7, 7, 7, 1, 1)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (4, 7), (6, 8), (2, 3, 4), (3, 5000)])
+def test_the_median_is_numpys(shape):
+    values = np.random.default_rng(5).normal(size=shape)
+    for axis in range(-1, len(shape)):
+        assert (median(values, axis) == np.median(values, axis)).all()
+
+
+def test_the_median_passes_over_missing_values():
+    values = np.array([[1.0, np.nan, 5.0], [np.nan, 2.0, 9.0]])
+    assert median(values).tolist() == [3, 5.5] and median(values, 0).tolist() == [1, 2, 7]
+
+
+@pytest.mark.parametrize("statistic", [median, np.mean])
+def test_the_interval_is_the_same_however_resamples_are_grouped(statistic):
+    values = np.random.default_rng(6).normal(size=(21, 41))
+    generator = stream(0, "resampling")
+    draw = generator.integers(21, size=(2000, 21, 1))
+    seed = generator.integers(41, size=(2000, 21, 41))
+    resampled = statistic(values[draw, seed].reshape(2000, -1), axis=1)
+    found = estimate(values, statistic)
+    assert [found.low, found.high] == list(np.quantile(resampled, [0.025, 0.975]))
+
+
 def test_the_same_values_give_the_same_interval():
     values = np.random.default_rng(4).normal(size=(3, 5))
     assert estimate(values) == estimate(values.tolist())
@@ -91,7 +125,45 @@ def test_estimates_are_told_in_words():
     assert Estimate(0, 0, 0, 8, 2).n == "8 networks, 2 data draws"
 
 
+def test_sign_flips_are_counted_one_by_one():
+    values = np.random.default_rng(7).normal(0.4, 1, (7, 3))
+    means = values.mean(1)
+    flips = [abs(np.mean(np.multiply(signs, means))) for signs in product((-1, 1), repeat=7)]
+    expected = np.mean(np.array(flips) >= abs(means.mean()) - 1e-12)
+    assert 2 ** -6 < expected < 1
+    assert sign_flip(values) == sign_flip(-values) == pytest.approx(expected)
+
+
+def test_without_a_difference_any_p_is_as_likely():
+    """Draws differ more than seeds: seeds flipped one by one would find far too much."""
+    generator = np.random.default_rng(8)
+    found = np.array([sign_flip(generator.normal(0, 1, (7, 1)) + generator.normal(0, 0.1, (7, 6)))
+                      for _ in range(400)])
+    for p in 1 / 16, 1 / 4, 1 / 2, 3 / 4:
+        assert np.mean(found <= p) == pytest.approx(p, abs=3 * np.sqrt(p * (1 - p) / 400))
+
+
+def test_random_flips_are_near_all_flips_and_always_the_same():
+    values = np.random.default_rng(10).normal(0.2, 1, (12, 1))
+    found = [sign_flip(values, resamples=2000) for _ in range(2)]
+    assert found[0] == found[1] == pytest.approx(sign_flip(values), abs=0.05)
+    assert found[0] != sign_flip(values)
+
+
+def test_a_clear_difference_has_the_least_p():
+    values = np.random.default_rng(9).normal(9, 1, (20, 4))
+    for draws in 2, 6, 12:
+        assert sign_flip(values[:draws]) == sign_flip(-values[:draws]) == 2 ** (1 - draws)
+    assert sign_flip(values, resamples=999) == 2 / 1000
+    assert sign_flip(np.zeros((5, 4))) == 1
+
+
 @refuses(
+    (lambda: sign_flip([1.0, 2.0]), ValueError, r"values has shape \(2,\); expected finite"),
+    (lambda: sign_flip([[np.nan, 1]]), ValueError, "expected finite"),
+    (lambda: sign_flip([["a"]]), TypeError, r"values is \[\['a'\]\]; expected numbers"),
+    (lambda: sign_flip([[1.0, 2.0]]), ValueError, "the number of draws is 1; .*at least 2"),
+    (lambda: sign_flip([[1.0], [1.0]], resamples=10), ValueError, "resamples is 10"),
     (lambda: estimate([1.0, 2.0]), ValueError, r"values has shape \(2,\); expected finite"),
     (lambda: estimate([[]]), ValueError, r"values has shape \(1, 0\)"),
     (lambda: estimate([[np.nan, 1]]), ValueError, "expected finite"),
