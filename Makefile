@@ -9,7 +9,7 @@ export OMP_NUM_THREADS
 # A backend set by the caller would silently remove every figure from the notebooks.
 unexport MPLBACKEND
 
-.PHONY: help install report test test-fast test-slow lab refresh bench lint lock clean
+.PHONY: help install report test test-fast test-slow lab refresh bench sweep lint lock clean
 .DEFAULT_GOAL := help
 
 help:           ## list these commands
@@ -48,8 +48,12 @@ lint: .venv/.ok  ## ruff over modules, tests and notebooks
 lab: .venv/.lab  ## open the notebooks in JupyterLab
 	$(PY) -m jupyterlab --notebook-dir=notebooks
 
-bench: .venv/.ok  ## time the engine against a plain PyTorch loop
+bench: .venv/.ok  ## time the engine against a plain PyTorch loop, and the sweep's workers
 	$(PY) benchmarks/training.py
+	$(PY) benchmarks/sweep.py
+
+sweep: .venv/.ok  ## measure every setting of the study anew and rewrite results/ (an hour)
+	$(PY) -m helpers.results
 
 # Held back: torch where everything was measured, imageio-ffmpeg where its wheel is a third of the size.
 HOLD := torch==2.13.0 imageio-ffmpeg==0.6.0

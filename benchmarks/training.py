@@ -28,6 +28,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from helpers.data import spirals
 from helpers.networks import initialise
 from helpers.recipes import Recipe
+from helpers.results import processor
 from helpers.training import batch_order, train
 
 RESULTS = Path(__file__).parents[1] / "build" / "bench" / "training.json"
@@ -186,7 +187,7 @@ def main(contenders=CONTENDERS, workloads=WORKLOADS, rounds: int = 7, path=RESUL
             print(f"not the same computation: {', '.join(wrong)}", file=sys.stderr)
             return 1
     rows = measure(contenders, workloads, rounds)
-    machine = {"processor": _processor(), "processor_cores": os.cpu_count(),
+    machine = {"processor": processor(), "processor_cores": os.cpu_count(),
                "versions": {"python": platform.python_version(), "torch": str(torch.__version__),
                             "numpy": np.__version__}}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -207,14 +208,6 @@ def _orders(networks, problem, recipe: Recipe) -> list[Tensor | None]:
         return [None] * len(networks)
     drawn = batch_order(networks.seeds, recipe.steps, recipe.batch_size, len(problem.x_train))
     return list(drawn.long().view(recipe.steps, len(networks), -1).unbind(1))
-
-
-def _processor() -> str:
-    """Return the processor's model name, as far as the system tells."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

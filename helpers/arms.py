@@ -96,7 +96,13 @@ class Cut:
         checks.real("fraction", self.fraction, 0, 1)
         checks.one_of("compensation", self.compensation, COMPENSATIONS)
         checks.one_of("mask_source", self.mask_source, MASK_SOURCES)
-        times = checks.several("prune_times", self.prune_times)
+        layers = () if self.layers is None else self.layers
+        for name, values in ("layers", layers), ("prune_times", self.prune_times):
+            if not isinstance(values, tuple):
+                raise TypeError(f"{name} is {values!r}; expected a tuple")
+        for k, layer in enumerate(layers):
+            checks.integer(f"layers[{k}]", layer, 0)
+        times = list(self.prune_times)
         for k, time in enumerate(times):
             checks.real(f"prune_times[{k}]", time, 0, math.nextafter(1, 2))
         if not times or sorted(set(times)) != times:
@@ -131,7 +137,7 @@ def cuts(criteria: Iterable[str] = ("std",), fractions: Iterable[float] = (0.5,)
 
 def parse_problem(text: str) -> tuple[str, dict]:
     """Return name and settings of a problem written as `name key=number ...`, else ValueError."""
-    name, *pairs = str(text).split()
+    name, *pairs = str(text).split() or [""]
     checks.one_of("problem", name, PROBLEMS)
     settings = {}
     for pair in pairs:

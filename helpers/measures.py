@@ -75,7 +75,7 @@ def _measured() -> dict[str, str]:
                                         "Adam's drift of one gradient, to 1 % (Adam alone)")
     for kind, what in {"weight": "weights", "change": "changes since the start"}.items():
         columns[f"{kind}_correlation"] = f"Pearson correlation of A's and B's {what}, kernel 1"
-        columns[f"{kind}_correlation_null"] = f"the same against the B of the next seed ({what})"
+        columns[f"{kind}_correlation_null"] = f"the same against the B of the seed before ({what})"
     columns["barrier"] = "largest excess of training loss on the line from A' to B, nats"
     columns |= {name: f"{name} of the ladder of bounds (A against dense), nats or logits"
                 for name in BOUNDS}
@@ -143,9 +143,13 @@ def _of_corner(name: str, networks: Networks, answers: dict, problem: Problem) -
         columns[f"{name}_{place}_loss"] = point_losses(logits, y).mean(1)
     guessing = problem.y_train.bincount().max() / len(problem.y_train)
     columns[f"{name}_stuck"] = columns[f"{name}_train_accuracy"] < (1 + guessing) / 2
-    columns[f"{name}_diverged"] = ~torch.stack([parameter.flatten(1).isfinite().all(1)
-                                                for parameter in networks.parameters()]).all(0)
+    columns[f"{name}_diverged"] = _diverged(networks)
     return columns
+
+
+def _diverged(networks: Networks) -> Tensor:
+    return ~torch.stack([parameter.flatten(1).isfinite().all(1)
+                         for parameter in networks.parameters()]).all(0)
 
 
 def _of_pairs(new: dict, known: dict) -> dict:
@@ -233,9 +237,11 @@ def _barrier(setting: Setting, dense: dict, pruned: Pruned, problem: Problem) ->
 
 def _bounds(setting: Setting, dense: dict, pruned: Pruned, problem: Problem) -> dict:
     """Return the ladder of bounds, which speaks of one logit and compensation `mean`."""
-    if dense["dense"].widths[-1] != 1 or pruned.cut.compensation != "mean":
+    networks, whole = dense["dense"], ~_diverged(dense["dense"])
+    if networks.widths[-1] != 1 or pruned.cut.compensation != "mean" or not whole.any():
         return {}
-    return ladder(dense["dense"], pruned.kept, problem)[list(BOUNDS)].to_dict("series")
+    kept = tuple(stay[whole] for stay in pruned.kept)  # norms of what diverged cannot be computed
+    return ladder(networks.select(whole), kept, problem)[list(BOUNDS)].to_dict("series")
 
 
 EXTRAS = {"weights": _weights, "barrier": _barrier, "bounds": _bounds}

@@ -15,6 +15,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.scale import SymmetricalLogScale
 from torch import Tensor
 
 from helpers import checks
@@ -44,6 +45,7 @@ LAYER_COLOURS = ("#56B4E9", "#CC79A7", "#009E73")  # of hidden layers
 PHASES = ("#AA3377", "#DDAA33", "#66CCEE", "#999999", "#DDDDDD")  # from early to late
 CLASSES = ("#762A83", "#1B7837")  # the ends of the map's scale
 MAP = "PRGn"
+MARKS = ListedColormap(["#F4B183", "#EEEEEE", "#9DC3E6"])  # fails, neither, survives
 DIFFERENCE = ListedColormap(["#F2F2F2", "#CC3311"])  # alike, different
 
 
@@ -231,16 +233,16 @@ def losses(run: Run, ax: Axes | None = None, colour: str = CORNERS["dense"],
 
 
 def curve(x, estimates: list[Estimate], ax: Axes | None = None, colour: str | None = None,
-          label: str | None = None, at: int = -1) -> Axes:
+          label: str | None = None, at: int | None = -1) -> Axes:
     """Draw estimates over x as a line with their 95 % intervals as a band.
 
-    label: its name, written beside the point number `at`.
+    label: its name, written beside the point number `at`; None leaves it to a legend.
     """
     ax = ax or plt.gca()
     values = np.array([(e.low, e.value, e.high) for e in estimates]).T
-    line, = ax.plot(x, values[1], marker="o", markersize=3, color=colour)
+    line, = ax.plot(x, values[1], marker="o", markersize=3, color=colour, label=label)
     ax.fill_between(x, values[0], values[2], color=line.get_color(), alpha=0.2, linewidth=0)
-    if label:
+    if label and at is not None:
         ax.annotate(label, (x[at], values[1, at]), xytext=(6, 3), textcoords="offset points",
                     color=line.get_color(), fontsize="small")
     return ax
@@ -252,12 +254,68 @@ def course(steps, values: np.ndarray, ax: Axes | None = None, colour: str | None
     return curve(steps, [estimate(now, statistic) for now in values], ax, colour, label)
 
 
+def gain_curves(x, named: dict[str, list[Estimate]], margin: float, ax: Axes | None = None,
+                colours: dict[str, str] | None = None) -> Axes:
+    """Draw differences from a reference over x, a `curve` for each name, named for the legend.
+
+    The axis of the gains is linear up to the margin, which is shaded, and logarithmic beyond it.
+    """
+    ax = ax or plt.gca()
+    colours = CORNERS if colours is None else colours
+    ax.axhspan(-margin, margin, color="#EEEEEE", linewidth=0)
+    ax.axhline(0, color="#555555", linewidth=1)
+    for name, gains in named.items():
+        curve(x, gains, ax, colours[name]).lines[-1].set_label(name)
+    ticks = [-1, -0.1, -margin, 0, margin, 0.1]
+    ax.set(yscale=SymmetricalLogScale(None, linthresh=margin))
+    ax.set_yticks(ticks, [f"{tick:+g}" if tick else "0" for tick in ticks])
+    ax.yaxis.minorticks_off()
+    return ax
+
+
+def gain_panels(x, shown: dict[str, dict[str, list[Estimate]]], margin: float, xlabel: str,
+                columns: int | None = None, size: float = 2.3, xscale: str = "linear",
+                colours: dict[str, str] | None = None) -> np.ndarray:
+    """Draw `gain_curves` in a panel for each title in `shown`, on shared axes, with one legend."""
+    axes = panels(len(shown), columns, size, sharex=True, sharey=True,
+                  subplot_kw={"xscale": xscale})
+    for ax, (title, named) in zip(axes, shown.items(), strict=True):
+        gain_curves(x, named, margin, ax, colours).set_title(title)
+    axes[0].set_xticks(x, [f"{value:g}" for value in x])
+    axes[0].xaxis.minorticks_off()
+    columns = columns or len(axes)
+    for ax in axes[-columns:]:
+        ax.set_xlabel(xlabel)
+    for ax in axes[::columns]:
+        ax.set_ylabel("gain")
+    legend_beside(axes[-1])
+    return axes
+
+
 def rate_axis(rates, ax: Axes | None = None) -> Axes:
     """Lay out learning rates on a logarithmic axis, the largest first, ticked by their values."""
     ax = ax or plt.gca()
     ax.set(xscale="log", xlabel="learning rate", xlim=(1.3 * max(rates), min(rates) / 2))
     ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
     ax.minorticks_off()
+    return ax
+
+
+def phase_map(table: pd.DataFrame, shares: dict[str, Sequence[float]],
+              ax: Axes | None = None, **kwargs) -> Axes:
+    """Draw a heat map of fraction (rows) against setting (columns), with shares as lines over it.
+
+    table: index: fractions, rising; shares: per name one share for every column, placed between
+    the rows by its value; kwargs: of seaborn's heatmap.
+    """
+    ax = ax or plt.gca()
+    sns.heatmap(table, annot=True, fmt=".2f", cmap="viridis", cbar=False, ax=ax,
+                annot_kws={"size": 8}, **kwargs)
+    rows = np.arange(len(table)) + 0.5
+    for (name, values), style in zip(shares.items(), ("--", ":"), strict=False):
+        ax.plot(np.arange(table.shape[1]) + 0.5, np.interp(values, table.index, rows), style,
+                color="white", linewidth=1.5, label=name)
+    ax.invert_yaxis()
     return ax
 
 
@@ -271,6 +329,82 @@ def estimates(named: dict[str, Estimate], ax: Axes | None = None,
         ax.plot([e.low, e.high], [row, row], color=colour, linewidth=2)
         ax.plot(e.value, row, "o", color=colour)
     ax.set(yticks=range(len(named)), yticklabels=list(named), ylim=(len(named) - 0.5, -0.5))
+    return ax
+
+
+def compared(shown: dict[str, dict[str, dict[str, Estimate]]], names: Sequence[str],
+             colours: dict[str, str] | None = None) -> np.ndarray:
+    """Draw several series of estimates in rows, a panel for each key of `shown`, side by side.
+
+    shown: title -> series -> name -> estimate; names: the rows, from top to bottom. A row holds a
+    dot with its 95 % interval for each series that has the name, the first series uppermost.
+    """
+    axes = plt.subplots(1, len(shown), figsize=(7.2, 1 + 0.24 * len(names)), squeeze=False,
+                        sharex=True, sharey=True)[1][0]
+    colours = CORNERS if colours is None else colours
+    for ax, (title, series) in zip(axes, shown.items(), strict=True):
+        for k, (label, named) in enumerate(series.items()):
+            shift = ((k + 0.5) / len(series) - 0.5) * 0.6
+            rows = [row + shift for row, name in enumerate(names) if name in named]
+            known = [named[name] for name in names if name in named]
+            ax.hlines(rows, [e.low for e in known], [e.high for e in known], colours[label])
+            ax.plot([e.value for e in known], rows, "o", markersize=3, color=colours[label],
+                    label=label)
+        ax.set(title=title, yticks=range(len(names)), yticklabels=names,
+               ylim=(len(names) - 0.5, -0.5))
+        ax.grid(axis="y", color="#EEEEEE")
+    legend_beside(axes[-1])
+    return axes
+
+
+def compared_shares(shown: dict[str, dict[str, dict[str, Estimate]]], names: Sequence[str],
+                    label: str, colours: dict[str, str] | None = None) -> np.ndarray:
+    """Draw shares as `compared`, on a `share_axis` with a label."""
+    axes = compared(shown, names, colours)
+    for ax in axes:
+        share_axis(ax).set_xlabel(label)
+    return axes
+
+
+def crosses(x: Sequence[Estimate], y: Sequence[Estimate], ax: Axes | None = None,
+            marker: str = "o", **kwargs) -> Axes:
+    """Scatter paired estimates against each other, with both 95 % intervals; kwargs of `plot`."""
+    ax = ax or plt.gca()
+    across, up = [e.value for e in x], [e.value for e in y]
+    line, = ax.plot(across, up, marker, **kwargs)
+    ax.hlines(up, [e.low for e in x], [e.high for e in x], line.get_color(), linewidth=1)
+    ax.vlines(across, [e.low for e in y], [e.high for e in y], line.get_color(), linewidth=1)
+    return ax
+
+
+def marked(numbers: pd.DataFrame, marks: pd.DataFrame, ax: Axes | None = None, **kwargs) -> Axes:
+    """Draw a table of numbers, each with its verdict as mark and colour, the columns named above.
+
+    marks: of the shape of numbers: 1 (survives), -1 (fails), 0 (neither), NaN (left empty);
+    kwargs: of seaborn's heatmap.
+    """
+    ax = ax or plt.gca()
+    texts = marks.map({1: "✓ ", 0: "? ", -1: "✗ "}.get, na_action="ignore") + numbers.map(
+        "{:.3f}".format)
+    sns.heatmap(marks.astype(float), annot=texts, fmt="", cmap=MARKS, vmin=-1, vmax=1, cbar=False,
+                linewidths=1, annot_kws={"size": 8, "color": "black"}, ax=ax, **kwargs)
+    ax.tick_params(length=0)
+    ax.xaxis.tick_top()
+    return ax
+
+
+def share_axis(ax: Axes | None = None, axis: str = "x", linear: float = 0.01) -> Axes:
+    """Lay out shares from 0 to 1 on the x or y axis: linear up to a small share, then logarithmic.
+
+    A dotted line marks where the one becomes the other.
+    """
+    ax = ax or plt.gca()
+    ticks = [0, linear, 0.1, 1]
+    ax.set(**{f"{axis}scale": SymmetricalLogScale(None, linthresh=linear)})
+    ax.set(**{f"{axis}lim": (-linear / 10, 1), f"{axis}ticks": ticks,
+              f"{axis}ticklabels": [f"{tick:g}" for tick in ticks]})
+    (ax.axvline if axis == "x" else ax.axhline)(linear, color="#555555", linestyle=":", linewidth=1)
+    ax.minorticks_off()
     return ax
 
 

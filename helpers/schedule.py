@@ -6,6 +6,7 @@ beforehand, so that nothing but the moment of pruning differs.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 
@@ -35,11 +36,13 @@ def prune_during(reached: Run, stages: Sequence[Kept], steps: Sequence[int], pro
     ends = [*steps[1:], recipe.steps]
     if any(end < step for step, end in zip(steps, ends, strict=True)):
         raise ValueError(f"steps is {list(steps)}; expected increasing, at most {recipe.steps}")
-    if optimiser_state == "kept" and steps[0] and reached.moments is None:
-        raise ValueError(f"optimiser_state is 'kept' for {recipe.optimiser!r}; expected 'adam'")
-    before = everything(reached.networks)
-    for kept, step, end in zip(stages, steps, ends, strict=True):
-        here = _places(kept, before)
+    remembered = recipe.optimiser == "adam" and (reached.moments or not steps[0])
+    if optimiser_state == "kept" and not remembered:
+        raise ValueError(f"optimiser_state is 'kept' for {recipe.optimiser!r}; expected 'adam', "
+                         "and its moments so far")
+    places = [_places(kept, before)
+              for before, kept in pairwise([everything(reached.networks), *stages])]
+    for here, step, end in zip(places, steps, ends, strict=True):
         networks = prune(reached.networks, here, problem, compensation)
         moments = None
         if optimiser_state == "kept" and reached.moments:
@@ -47,7 +50,6 @@ def prune_during(reached: Run, stages: Sequence[Kept], steps: Sequence[int], pro
         rest = replace(recipe, steps=end - step)
         reached = train(networks, problem, rest, loss_every=max(1, end), first_step=step,
                         moments=moments)
-        before = kept
     return reached
 
 

@@ -13,9 +13,9 @@ import sys
 import time
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -40,6 +40,13 @@ RESULT_VERSION = 1  # raise it when a change of code changes results: older file
 CHUNK = 100  # seeds per task: seconds of work, one chunk of training
 SPACING = 10_000  # seeds of one draw of the data start at SPACING times its own seed
 COMPRESSION = "zstd"
+
+# Dask makes its workers give freed memory back at once and samples what they do: training, which
+# allocates all the time, was half as fast.
+WORKERS = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": str(2**30),
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "distributed.worker.profile.enabled": False}
 
 
 @dataclass(frozen=True)
@@ -88,8 +95,11 @@ class Grid:
 
     def __post_init__(self):
         for name in ("problems", "data_seeds", "hidden", "schemes", "recipes", "cuts"):
-            if not checks.several(name, getattr(self, name)):
+            values = checks.several(name, getattr(self, name))
+            if not values:
                 raise ValueError(f"{name} is empty; expected at least one")
+            if twice := [value for k, value in enumerate(values) if value in values[:k]]:
+                raise ValueError(f"{name} holds {twice[0]!r} more than once; expected each once")
         checks.integer("seeds", self.seeds, 1, SPACING)
         bare = [replace(cut, arms=()) for cut in self.cuts if isinstance(cut, Cut)]
         if twice := {cut for cut in bare if bare.count(cut) > 1}:
@@ -134,9 +144,10 @@ def complete(grids: Iterable[Grid], folder, client=None) -> int:
     folder = _writable(folder)
     missing = [task for task, table in zip(tasks, _load(tasks, folder), strict=True)
                if table is None]
-    with progress(len(tasks), "sweep") as bar:
+    with (progress(len(tasks), "sweep") as bar,
+          closing(_computed(missing, folder, client)) as finished):
         bar.update(len(tasks) - len(missing))
-        for task, content in _computed(missing, folder, client):
+        for task, content in finished:
             _write(folder / task.name, content)
             bar.update()
     return len(missing)
@@ -152,10 +163,14 @@ def read(grid: Grid, folder) -> pd.DataFrame:
     return pa.concat_tables(tables).to_pandas()
 
 
-def seconds(grids: Iterable[Grid], folder) -> float:
-    """Return how long the tasks of finished grids took to compute, added up, in seconds."""
-    names = {task.name for grid in grids for task in grid.tasks()}
-    return sum(float(pq.read_schema(Path(folder) / name).metadata[b"seconds"]) for name in names)
+def timing(grids: Iterable[Grid], folder) -> tuple[float, float]:
+    """Return how long the tasks of finished grids took, added up, and from first to last; seconds.
+    """
+    paths = {Path(folder) / task.name for grid in grids for task in grid.tasks()}
+    took = {path: float(pq.read_schema(path).metadata[b"seconds"]) for path in paths}
+    ends = {path: path.stat().st_mtime for path in paths}
+    first = min(ends[path] - took[path] for path in paths)
+    return sum(took.values()), max(ends.values()) - first
 
 
 def compute(task: Task) -> bytes:
@@ -179,13 +194,15 @@ def _computed(tasks: list[Task], folder: Path, client) -> Iterator[tuple[Task, b
     if client is None:
         yield from ((task, compute(task)) for task in tasks)
         return
-    from distributed import as_completed  # takes seconds to import: only for those who use it
+    from distributed import KilledWorker, as_completed  # imports for seconds: only where used
 
     futures = {client.submit(compute, task, key=task.name): task for task in tasks}
     try:
-        for future, content in as_completed(futures, with_results=True):
-            yield futures[future], content
+        for future in as_completed(futures, loop=client.loop):
+            yield futures[future], future.result()
             future.release()
+    except KilledWorker as error:
+        raise RuntimeError(f"{futures[future]}: {error}") from error
     except (CancelledError, OSError) as error:
         raise RuntimeError(f"lost the Dask scheduler ({error}); what was finished is in {folder}: "
                            "the same call continues") from error
@@ -207,12 +224,15 @@ def _load_one(task: Task, path: Path) -> pa.Table | None:
         table = pq.read_table(path, page_checksum_verification=True)
         if (table.schema.metadata or {}).get(b"task") != task.text.encode():
             raise ValueError("it holds something else")
+        measured = set(table.schema.types[len(SETTINGS):])
+        # the checksums leave out the schema
+        if table.schema.names != list(COLUMNS) or measured != {pa.float32()}:
+            raise ValueError("its columns are not those of the table")
     except (pa.ArrowException, OSError, ValueError) as error:
         warnings.warn(f"{path} is damaged or foreign and will be computed again: {error}",
                       RuntimeWarning, stacklevel=2)
         return None
-    return table.replace_schema_metadata(
-        {key: value for key, value in table.schema.metadata.items() if key == b"pandas"})
+    return table.replace_schema_metadata()
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -279,33 +299,59 @@ def _check_possible(setting: Setting, cuts: Iterable[Cut]) -> None:
 
 def grid_of(arguments: argparse.Namespace) -> Grid:
     """Return the grid that command-line arguments ask for."""
-    recipes = tuple(
-        Recipe(arguments.optimiser, rate, steps=arguments.steps,
-               batch_size=None if size == "full" else int(size))
-        for rate in arguments.learning_rate for size in arguments.batch_size)
-    times = tuple(tuple(map(float, text.split("+"))) for text in arguments.prune_time)
+    sizes = _parsed("batch_size", arguments.batch_size, "a number or full",
+                    lambda text: None if text == "full" else int(text))
+    times = _parsed("prune_time", arguments.prune_time, "a number, or several: 0.2+0.4",
+                    lambda text: tuple(map(float, text.split("+"))))
+    hidden = _parsed("hidden", arguments.hidden, "widths such as 50-50",
+                     lambda text: tuple(map(int, text.split("-"))))
+    recipes = tuple(Recipe(arguments.optimiser, rate, batch_size=size, steps=arguments.steps)
+                    for rate in arguments.learning_rate for size in sizes)
     ways = cuts(arguments.criterion, arguments.fraction, arguments.compensation,
                 arguments.mask_source, times, optimiser_state=arguments.optimiser_state,
                 budget=arguments.budget, fine_tune_steps=arguments.fine_tune_steps,
                 arms=tuple(arguments.arms))
-    hidden = tuple(tuple(map(int, text.split("-"))) for text in arguments.hidden)
     return Grid(tuple(arguments.problem), tuple(range(arguments.draws)), hidden,
                 tuple(arguments.scheme), recipes, arguments.seeds, ways, tuple(arguments.floors),
                 tuple(arguments.extras))
 
 
+def _parsed(name: str, texts: Iterable[str], expected: str, parse: Callable) -> tuple:
+    """Return an option's values; ValueError naming the option for a text that cannot be parsed."""
+    found = []
+    for text in texts:
+        try:
+            found.append(parse(text))
+        except ValueError:
+            raise ValueError(f"{name} is {text!r}; expected {expected}") from None
+    return tuple(found)
+
+
 @contextmanager
-def cluster(workers: int = 1, scheduler: str | None = None):
-    """Yield a Dask client of a scheduler's address, or of local workers; None for one worker."""
-    if scheduler is None and checks.integer("workers", workers, 1) == 1:
-        yield None
-        return
+def local_workers(count: int):
+    """Yield a Dask client of so many processes on this machine, set up for training."""
+    import dask
     from distributed import Client, LocalCluster
 
-    local = nullcontext(scheduler) if scheduler else LocalCluster(
-        n_workers=workers, threads_per_worker=1, dashboard_address=None)
-    with local as address, Client(address) as client:
+    with (dask.config.set(WORKERS),
+          LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=":0") as local,
+          Client(local) as client):
         yield client
+
+
+@contextmanager
+def cluster(workers: int = 1, scheduler: str | None = None):
+    """Yield a Dask client of a scheduler's address, else of local workers; None for one worker."""
+    if scheduler is not None:
+        from distributed import Client
+
+        with Client(scheduler) as client:
+            yield client
+    elif checks.integer("workers", workers, 1) == 1:
+        yield None
+    else:
+        with local_workers(workers) as client:
+            yield client
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -355,10 +401,10 @@ def main(arguments: list[str] | None = None) -> None:
         grid = grid_of(given)
         with cluster(given.workers, given.scheduler) as client:
             table = run(grid, given.folder, client)
+        if given.table:
+            table.to_parquet(given.table, index=False)
     except (TypeError, ValueError, OSError, RuntimeError) as error:
         sys.exit(f"{parser.prog}: {error}")
-    if given.table:
-        table.to_parquet(given.table, index=False)
     varying = [name for name in SETTINGS if name not in ("data_seed", "seed")
                and table[name].nunique() > 1]
     shown = [name for name in ("A_vs_B_plane_disagreement", "B_vs_other_order_plane_disagreement",

@@ -70,7 +70,7 @@ def repeated(squares: Sequence[Square], problems: Sequence[Problem],
 
 
 def with_another_seed(squares: Sequence[Square]) -> list[Square]:
-    """Return the squares with the B of the next network, with which A has nothing in common."""
+    """Return the squares with the B of the network before, with which A has nothing in common."""
     return [replace(s, prune_first=other) for s, other in
             zip(squares, exchanged(corner(squares, "prune_first")), strict=True)]
 

@@ -3,11 +3,15 @@
 import dataclasses
 import json
 
+import pandas as pd
 import pytest
 import torch
 
+from benchmarks import sweep
 from benchmarks import training as bench
+from helpers.arms import Cut
 from helpers.recipes import Recipe
+from helpers.sweep import Grid
 
 TINY = {
     "batches": bench.Workload((2, 6, 5, 1), Recipe(batch_size=8, steps=20), {bench.LOOP: 1e9}),
@@ -71,3 +75,19 @@ def test_64_networks_train_many_times_as_fast_as_one_by_one():
                   bench.LOOP: bench.CONTENDERS[bench.LOOP]}
     rows = bench.measure(contenders, {"batch 32": bench.WORKLOADS["batch 32"]}, rounds=5)
     assert rows[1]["ratio"] >= 8  # about 30 on a quiet core; a busy one must not fail the test
+
+
+def test_the_sweep_benchmark_takes_ratios_within_rounds():
+    times = pd.DataFrame({"bare": [1.0, 2, 4], "this process": [1.5, 3, 6],
+                          "one worker": [2.0, 4, 8], "two workers": [1.0, 4, 4]})
+    assert sweep.ratios(times) == {"overhead in this process": 0.5, "overhead of one worker": 1,
+                                   "speed-up of two workers": 2}
+
+
+@pytest.mark.slow
+def test_the_sweep_benchmark_runs_and_writes_every_contender(tmp_path, capsys):
+    grid = Grid(hidden=((4,),), recipes=(Recipe(steps=5),), seeds=2, cuts=(Cut(),))
+    assert sweep.main(grid, 1, tmp_path / "bench" / "sweep.json") == 0
+    written = json.loads((tmp_path / "bench" / "sweep.json").read_text())
+    assert set(written["seconds"]) == {"bare", "this process", "one worker", "two workers"}
+    assert "two workers" in capsys.readouterr().out
