@@ -6,7 +6,7 @@ import re
 CLAIMS = "application/vnd.claims+json"
 FIELDS = {"item", "claim", "measured", "n", "verdict"}
 BADGES = {"holds": "success", "holds with limits": "warning", "fails": "danger"}
-ORDERS = ["P4", "P8"]  # the claims about the two orders: random half, least varying half
+ORDERS = ["F3", "P4", "P8"]  # claims about the two orders: in thousands, random half, std half
 START, END = "<!-- answer:start -->", "<!-- answer:end -->"
 
 
@@ -110,7 +110,7 @@ def claim_table(claims):
         ]
         for c in claims
     ]
-    return table(["", "The post says", "Measured here", "Verdict", "In"], rows)
+    return table(["", "Claim", "Measured here", "Verdict", "In"], rows)
 
 
 def notebook_table(notebooks, claims):
@@ -134,7 +134,7 @@ def contents(names):
 def answer_block(claims):
     """Write the README's table of claims and verdicts."""
     rows = [[c["item"], c["claim"], c["measured"], c["verdict"]] for c in claims]
-    return table(["", "The post says", "Measured here", "Verdict"], rows)
+    return table(["", "Claim", "Measured here", "Verdict"], rows)
 
 
 def fill_block(text, block):

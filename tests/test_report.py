@@ -80,7 +80,7 @@ def answering(*claims, text="> **Answer.** No: 0.4.\n"):
 
 
 def test_the_first_page_answers_for_both_orders():
-    first = answering({**CLAIM, "item": "P4"}, {**CLAIM, "item": "P8"})
+    first = answering(*({**CLAIM, "item": item} for item in answers.ORDERS))
     notebooks = {"01_data.ipynb": notebook(), "03_random.ipynb": first}
     said = answers.short_answer(notebooks, answers.collect(notebooks))
     assert said == "- **[A title](notebooks/03_random.ipynb)** No: 0.4.\n"
@@ -89,8 +89,8 @@ def test_the_first_page_answers_for_both_orders():
 @pytest.mark.parametrize(
     ("items", "text", "message"),
     [
-        (["P4"], "> **Answer.** No.", r"no notebook displays a claim \['P8'\]"),
-        (["P4", "P8"], "No.", "notebooks/03_random.ipynb: no cell displays an answer"),
+        (["F3", "P4"], "> **Answer.** No.", r"no notebook displays a claim \['P8'\]"),
+        (answers.ORDERS, "No.", "notebooks/03_random.ipynb: no cell displays an answer"),
     ],
 )
 def test_a_first_page_without_an_answer_is_refused(items, text, message):
