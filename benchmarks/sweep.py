@@ -18,7 +18,8 @@ import pandas as pd
 from helpers.arms import Setting
 from helpers.recipes import Recipe
 from helpers.results import processor
-from helpers.sweep import Grid, Task, compute, local_workers, run
+from helpers.sweep import Grid, local_workers, run
+from helpers.tasks import Task, compute
 
 GRID = Grid(data_seeds=tuple(range(4)), recipes=(Recipe(steps=600),))
 RESULTS = Path(__file__).resolve().parents[1] / "build" / "bench" / "sweep.json"

@@ -9,7 +9,8 @@ In the order data flow:
 - `draws`, `square`: many draws of the data, both orders of one setting;
 - `weights`, `bounds`: the weight scatter and the Lipschitz bounds;
 - `schedule`, `arms`, `measures`: pruning during training, all arms of a setting, their tidy rows;
-- `sweep`, `study`, `results`: grids of settings, those of this study, the tables they left;
+- `tasks`, `sweep`, `command`: grids of settings, resumable, from Python or the command line;
+- `study`, `results`: the settings of this study, and the tables they left;
 - `claims`: what the post says, what was measured, the verdict;
 - `plots`, `animation`: figures and films.
 

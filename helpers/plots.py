@@ -385,7 +385,7 @@ def marked(numbers: pd.DataFrame, marks: pd.DataFrame, ax: Axes | None = None, *
     """
     ax = ax or plt.gca()
     texts = marks.map({1: "✓ ", 0: "? ", -1: "✗ "}.get, na_action="ignore") + numbers.map(
-        "{:.3f}".format)
+        "{:z.3f}".format)  # z: no -0.000
     sns.heatmap(marks.astype(float), annot=texts, fmt="", cmap=MARKS, vmin=-1, vmax=1, cbar=False,
                 linewidths=1, annot_kws={"size": 8, "color": "black"}, ax=ax, **kwargs)
     ax.tick_params(length=0)

@@ -28,7 +28,8 @@ from helpers.intervals import Estimate, estimate, median, sign_flip
 from helpers.measures import MEASURED, SETTINGS
 from helpers.progress import progress
 from helpers.study import STUDY
-from helpers.sweep import RESULT_VERSION, cluster, complete, read, timing
+from helpers.sweep import cluster, complete, read, timing
+from helpers.tasks import RESULT_VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, CACHE = ROOT / "results", ROOT / "build" / "sweep"
@@ -65,7 +66,7 @@ gap (of an arm): training minus held-out accuracy; slack: what a bound leaves ab
 
 STATISTICS = {"median": median, "mean": np.mean}
 QUANTILES = {"lowest": 0, "quartile_1": 0.25, "quartile_3": 0.75, "highest": 1}
-RESAMPLES = 500
+RESAMPLES, FLIPS = 500, 2000
 MARGIN = 0.01  # an excess below one point in a hundred counts as none
 
 HEADLINE = ["data_seed", "seed", "criterion", "compensation", *(
@@ -213,7 +214,7 @@ def _statistics(part: pd.DataFrame, measure: str) -> dict:
         found |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}
     found |= dict(zip(QUANTILES, np.quantile(values[where], list(QUANTILES.values())), strict=True))
     found |= {"networks": e.networks, "draws": e.draws}
-    return found | {"p_value": sign_flip(values) if measure in DIFFERENCES else np.nan}
+    return found | {"p_value": sign_flip(values, FLIPS) if measure in DIFFERENCES else np.nan}
 
 
 def _rows(measure: str, grid: str, where: dict, free: str | None = None) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from helpers.data import Problem, digits, moons
 from helpers.networks import Networks, initialise
@@ -43,6 +44,13 @@ def furthest(a: Networks, b: Networks) -> float:
     """Return the largest difference of any parameter."""
     return max((p - q).abs().max().item()
                for p, q in zip(parameters(a), parameters(b), strict=True))
+
+
+def textbook_loss(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return PyTorch's mean cross-entropy of logits (points, logits)."""
+    if logits.shape[1] == 1:
+        return binary_cross_entropy_with_logits(logits[:, 0], y.to(logits))
+    return cross_entropy(logits, y)
 
 
 def refuses(*rows):

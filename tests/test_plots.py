@@ -100,6 +100,41 @@ def test_a_curve_has_its_values_band_and_name(ax):
     assert (name.get_text(), name.xy) == ("std", (0.9, 2)) and name.get_color() == "#0072B2"
 
 
+def test_gain_curves_shade_the_margin_and_name_every_curve(ax):
+    gains = {"dense": ESTIMATES[::-1], "prune first (B)": ESTIMATES}
+    assert plots.gain_curves([5, 50, 500], gains, 0.01, ax) is ax
+    zero, *curves = ax.lines
+    assert set(zero.get_ydata()) == {0}
+    assert [line.get_label() for line in curves] == list(gains)
+    assert [line.get_color() for line in curves] == [plots.CORNERS[name] for name in gains]
+    assert [list(line.get_ydata()) for line in curves] == [[2, 3, 1], [1, 3, 2]]
+    shaded = ax.patches[0].get_extents().transformed(ax.transData.inverted())
+    assert (shaded.y0, shaded.y1) == pytest.approx((-0.01, 0.01))
+    place = ax.yaxis.get_transform().transform(np.array([-0.01, 0, 0.01, 0.1, 1]))
+    assert np.ptp(np.diff(place)[:2]) == pytest.approx(0)
+    assert np.ptp(np.diff(place)[2:]) == pytest.approx(0)
+    labels = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert labels == ["-1", "-0.1", "-0.01", "0", "+0.01", "+0.1"]
+
+
+def test_gain_panels_share_their_axes_and_one_legend():
+    gains = {"dense": ESTIMATES[::-1], "prune first (B)": ESTIMATES}
+    shown = {"few": gains, "many": {"dense": ESTIMATES}, "more": gains, "most": gains}
+    axes = plots.gain_panels([5, 50, 500], shown, 0.01, "points", 2, xscale="log",
+                             colours=dict.fromkeys(gains, "#0072B2"))
+    assert [ax.get_title() for ax in axes] == list(shown)
+    assert [len(ax.lines) for ax in axes] == [3, 2, 3, 3]
+    assert {line.get_color() for ax in axes for line in ax.lines[1:]} == {"#0072B2"}
+    assert all(ax.get_ylim() == axes[0].get_ylim() for ax in axes)
+    assert all(ax.get_xscale() == "log" and list(ax.get_xticks()) == [5, 50, 500] for ax in axes)
+    labels = [(bool(ax.get_xlabel()), bool(ax.get_ylabel())) for ax in axes]
+    assert labels == [(False, True), (False, False), (True, True), (True, False)]
+    assert [text.get_text() for text in axes[2].get_xticklabels()] == ["5", "50", "500"]
+    assert not len(axes[0].xaxis.get_minorticklocs())
+    assert [ax.get_legend() is None for ax in axes] == [True, True, True, False]
+    plt.close("all")
+
+
 def test_estimates_stand_in_rows_from_the_top(ax):
     assert plots.estimates(NAMED, ax) is ax
     for row, (name, e) in enumerate(NAMED.items()):
@@ -240,6 +275,70 @@ def test_node_row_shows_the_node_and_the_network_with_and_without_it():
         expected = probabilities(networks, plane(MOONS, 9))[1, :, 1].view(9, 9)
         np.testing.assert_allclose(image(ax), expected, rtol=1e-6)
     plt.close("all")
+
+
+def test_compared_series_share_rows_in_order_and_leave_gaps():
+    series = {"dense": NAMED, "prune first (B)": {"else": ESTIMATES[0]}}
+    axes = plots.compared({"std": series, "random": {"dense": NAMED}}, list(NAMED))
+    assert [ax.get_title() for ax in axes] == ["std", "random"]
+    first, second = axes[0].lines
+    assert list(first.get_xdata()) == [1, 3, 2] and list(second.get_xdata()) == [1]
+    assert list(np.round(first.get_ydata())) == [0, 1, 2] and round(second.get_ydata()[0]) == 2
+    assert first.get_ydata()[2] < second.get_ydata()[0], "the first series is uppermost"
+    spans = [path.vertices[:, 0].tolist() for path in axes[0].collections[0].get_paths()]
+    assert spans == [[e.low, e.high] for e in ESTIMATES]
+    colours = [to_hex(line.get_color()).upper() for line in axes[0].lines]
+    assert colours == [plots.CORNERS["dense"], plots.CORNERS["prune first (B)"]]
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == list(NAMED)
+    bottom, top = axes[0].get_ylim()
+    assert bottom > top and axes[1].get_legend() is not None
+    plt.close("all")
+
+
+def test_compared_shares_stand_on_labelled_share_axes():
+    shown = {"std": {"dense": NAMED}, "random": {"dense": NAMED}}
+    axes = plots.compared_shares(shown, list(NAMED), "share of points")
+    for ax in axes:
+        assert ax.get_xscale() == "symlog" and ax.get_xlabel() == "share of points"
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == list(NAMED)
+    plt.close("all")
+
+
+def test_crosses_have_a_dot_and_both_intervals(ax):
+    assert plots.crosses(ESTIMATES[:2], ESTIMATES[1:], ax, "s", color="#123456", label="all") is ax
+    dots, = ax.lines
+    assert dots.get_xydata().tolist() == [[1, 3], [3, 2]]
+    assert dots.get_marker() == "s" and dots.get_label() == "all"
+    across, up = ([path.vertices.tolist() for path in lines.get_paths()]
+                  for lines in ax.collections)
+    assert across == [[[0.5, 3], [1.25, 3]], [[2.5, 2], [3.25, 2]]]
+    assert up == [[[1, 2.5], [1, 3.25]], [[3, 1.5], [3, 2.25]]]
+    assert {to_hex(lines.get_color()[0]) for lines in ax.collections} == {"#123456"}
+
+
+def test_marked_numbers_have_their_mark_and_colour(ax):
+    numbers = pd.DataFrame({"a": [0.1234, -1e-9], "b": [-1, np.nan]}, index=["p", "q"])
+    marks = pd.DataFrame({"a": [1, 0], "b": [-1, np.nan]}, index=["p", "q"])
+    assert plots.marked(numbers, marks, ax) is ax
+    assert [text.get_text() for text in ax.texts] == ["✓ 0.123", "✗ -1.000", "? 0.000"]
+    cells, = ax.collections
+    colours = [to_hex(colour).upper() for colour in cells.get_facecolors()]
+    assert colours[:3] == ["#9DC3E6", "#F4B183", "#EEEEEE"]
+    assert cells.get_facecolors()[3, 3] == 0, "a cell that was not measured is empty"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["p", "q"]
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_a_share_axis_is_linear_below_and_logarithmic_above(ax, axis):
+    assert plots.share_axis(ax, axis) is ax
+    place = getattr(ax, f"{axis}axis").get_transform().transform
+    zero, half, whole, tenth, one = place(np.array([0, 0.005, 0.01, 0.1, 1]))
+    assert half - zero == pytest.approx(whole - half)
+    assert tenth - whole == pytest.approx(one - tenth)
+    ticks = getattr(ax, f"get_{axis}ticklabels")()
+    assert [tick.get_text() for tick in ticks] == ["0", "0.01", "0.1", "1"]
+    line, = ax.lines
+    assert set(getattr(line, f"get_{axis}data")()) == {0.01}
 
 
 def test_a_course_is_the_estimate_of_every_step(ax):

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from examples import (
     FEW,
@@ -14,6 +13,7 @@ from examples import (
     furthest,
     refuses,
     same_bits,
+    textbook_loss,
     three_classes,
     tiny,
 )
@@ -42,9 +42,7 @@ def plain_loop(network, problem, recipe, order_seed):
     for batch in order:
         batch = slice(None) if recipe.batch_size is None else torch.from_numpy(batch.astype(int))
         x, y = problem.x_train[batch].double(), problem.y_train[batch]
-        logits = model(x)
-        value = (binary_cross_entropy_with_logits(logits[:, 0], y.double())
-                 if logits.shape[1] == 1 else cross_entropy(logits, y))
+        value = textbook_loss(model(x), y)
         losses.append(value.item())
         model.zero_grad()
         value.backward()
