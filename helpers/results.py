@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from functools import cache
 from importlib.metadata import version
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +63,7 @@ excess: of a gap between the orders over B's own noise floor; gain: over dense, 
 gap (of an arm): training minus held-out accuracy; slack: what a bound leaves above the change.
 """
 
-STATISTICS = {"median": median, "mean": np.mean}
+STATISTICS = {"median": median, "mean": np.nanmean}
 QUANTILES = {"lowest": 0, "quartile_1": 0.25, "quartile_3": 0.75, "highest": 1}
 RESAMPLES, FLIPS = 500, 2000
 MARGIN = 0.01  # an excess below one point in a hundred counts as none
@@ -170,7 +169,7 @@ def write(folder=CACHE, client=None) -> None:
 def _summaries(folder, client) -> Iterable[tuple[pd.DataFrame, pd.DataFrame]]:
     if client is None:
         return (summarise(grid, folder) for grid in STUDY)
-    futures = client.map(summarise, STUDY, repeat(folder))
+    futures = client.map(summarise, list(STUDY), [folder] * len(STUDY))
     return (future.result() for future in futures)
 
 
