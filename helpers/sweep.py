@@ -151,8 +151,8 @@ def _computed(tasks: list[Task], folder: Path, client) -> Iterator[tuple[Task, b
     except KilledWorker as error:
         raise RuntimeError(f"{futures[future]}: {error}") from error
     except (CancelledError, OSError) as error:
-        raise RuntimeError(f"lost the Dask scheduler ({error}); what was finished is in {folder}: "
-                           "the same call continues") from error
+        raise RuntimeError(f"lost the Dask scheduler; what was finished is in {folder}: the same "
+                           "call continues") from error
     finally:
         if client.status == "running":
             client.cancel(list(futures))
