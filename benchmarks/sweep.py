@@ -66,7 +66,7 @@ def ratios(times: pd.DataFrame) -> dict[str, float]:
                                                          / times["two workers"])}
 
 
-def main(grid: Grid = GRID, rounds: int = 5, path: Path = RESULTS) -> int:
+def main(grid: Grid = GRID, rounds: int = 3, path: Path = RESULTS) -> int:
     """Measure, print and write; speed is reported, never a reason to fail."""
     times = measure(grid, rounds)
     found = ratios(times)
