@@ -27,7 +27,7 @@ from helpers.intervals import Estimate, estimate, median, sign_flip
 from helpers.measures import MEASURED, SETTINGS
 from helpers.progress import progress
 from helpers.study import STUDY
-from helpers.sweep import cluster, complete, read, timing
+from helpers.sweep import cluster, complete, finished, read, timing
 from helpers.tasks import RESULT_VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -298,10 +298,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--scheduler", help="address of a Dask scheduler instead")
     parser.add_argument("--folder", type=Path, default=CACHE, help="keeps the finished tasks")
     given = parser.parse_args(arguments)
+    computed = 0
     try:
-        with cluster(given.workers, given.scheduler) as client:
-            computed = complete(STUDY.values(), given.folder, client)
-            if computed or not up_to_date():
+        if not (up_to_date() and finished(STUDY.values(), given.folder)):
+            with cluster(given.workers, given.scheduler) as client:
+                computed = complete(STUDY.values(), given.folder, client)
                 write(given.folder, client)
     except (OSError, RuntimeError, ValueError) as error:
         sys.exit(f"{parser.prog}: {error}")

@@ -4,10 +4,12 @@ A task is a chunk of seeds of one setting with all its cuts. Every finished task
 named by a hash of what it holds; running again computes only what is missing.
 """
 
+import inspect
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -16,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from helpers import checks
-from helpers.arms import ARMS, Cut, Setting
+from helpers.arms import ARMS, Cut, Setting, parse_problem
+from helpers.data import PROBLEMS
 from helpers.measures import EXTRAS
 from helpers.progress import progress
 from helpers.recipes import POST, Recipe
@@ -105,8 +108,7 @@ def complete(grids: Iterable[Grid], folder, client=None) -> int:
     """Compute the missing tasks of some grids, as `run`; return how many were missing."""
     tasks = list({task.name: task for grid in grids for task in grid.tasks()}.values())
     folder = writable(folder)
-    missing = [task for task, table in zip(tasks, load(tasks, folder), strict=True)
-               if table is None]
+    missing = _missing(tasks, folder)
     with (progress(len(tasks), "sweep") as bar,
           closing(_computed(missing, folder, client)) as finished):
         bar.update(len(tasks) - len(missing))
@@ -114,6 +116,15 @@ def complete(grids: Iterable[Grid], folder, client=None) -> int:
             write(folder / task.name, content)
             bar.update()
     return len(missing)
+
+
+def finished(grids: Iterable[Grid], folder) -> bool:
+    """Tell whether no task of some grids is missing, so that nobody need start workers."""
+    return not _missing([task for grid in grids for task in grid.tasks()], Path(folder))
+
+
+def _missing(tasks: list[Task], folder: Path) -> list[Task]:
+    return [task for task, table in zip(tasks, load(tasks, folder), strict=True) if table is None]
 
 
 def read(grid: Grid, folder) -> pd.DataFrame:
@@ -158,11 +169,24 @@ def _computed(tasks: list[Task], folder: Path, client) -> Iterator[tuple[Task, b
             client.cancel(list(futures))
 
 
+@cache
+def _training_points(problem: str) -> int:
+    """Return how many training points a problem has; only one with settings need be drawn.
+
+    Drawing tells whether the settings are possible, but takes seconds for mnist1d.
+    """
+    name, settings = parse_problem(problem)
+    usual = inspect.signature(PROBLEMS[name]).parameters.get("n_train")
+    if usual and not settings:
+        return usual.default
+    return len(PROBLEMS[name](seed=0, **settings).x_train)
+
+
 def _check_possible(setting: Setting, cuts: Iterable[Cut]) -> None:
     """Raise ValueError, naming the combination, for what would fail when a task is computed."""
     where = f"{setting.problem}, hidden {setting.hidden}, {setting.recipe}"
     try:
-        points = len(setting.draw().x_train)
+        points = _training_points(setting.problem)
     except TypeError as error:
         raise ValueError(f"problem is {setting.problem!r}: {error}") from None
     if (setting.recipe.batch_size or 0) > points:
