@@ -16,14 +16,23 @@ from helpers.networks import Networks
 MARGIN = 1.2  # the plane reaches this many times the largest training coordinate
 
 
+def box(problem: Problem) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the problem's plane as a box: the least and largest of either coordinate.
+
+    Raises ValueError for a problem of more than 2 features.
+    """
+    check_plane(problem)
+    half = MARGIN * problem.x_train.abs().max().item()
+    return (-half, half), (-half, half)
+
+
 def plane(problem: Problem, resolution: int = 100) -> Tensor:
     """Return the points (resolution**2, 2) of a square grid over the problem's plane.
 
     Row by row from the lower left. Raises ValueError for a problem of more than 2 features.
     """
-    check_plane(problem)
-    half = MARGIN * problem.x_train.abs().max().item()
-    axis = torch.linspace(-half, half, checks.integer("resolution", resolution, 2))
+    low, high = box(problem)[0]
+    axis = torch.linspace(low, high, checks.integer("resolution", resolution, 2))
     return torch.cartesian_prod(axis, axis).flip(1)
 
 

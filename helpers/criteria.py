@@ -4,11 +4,14 @@ Each takes networks and a problem, and reads the training points only.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from helpers.data import Problem
+from helpers.estimates import first_order
+from helpers.gates import half_passed
 from helpers.losses import point_losses
 from helpers.networks import Networks
 from helpers.streams import stream
@@ -57,21 +60,12 @@ def mean_abs(networks: Networks, problem: Problem) -> Scores:
 
 
 def taylor(networks: Networks, problem: Problem) -> Scores:
-    """Score by the first-order change of the loss when a node is replaced by its mean.
+    """Score by the size of the first-order change of the loss when a node becomes its mean.
 
     That is ``|mean of g (mu - a)| = |Cov(g, a)|`` with g the gradient of the loss in the node's
     output a (Molchanov et al. 2017, with the mean in place of zero).
     """
-    scores = []
-    for layer, outputs in enumerate(networks.activations(problem.x_train)):
-        with torch.enable_grad():
-            outputs = outputs.detach().requires_grad_()
-            logits = networks.logits_from(layer, outputs)
-            loss = point_losses(logits, problem.y_train).sum()
-        gradient = torch.autograd.grad(loss, outputs)[0]
-        change = gradient * (outputs.mean(1, keepdim=True) - outputs)
-        scores.append(change.detach().mean(1).abs())
-    return scores
+    return [change.abs() for change in first_order(networks, problem)]
 
 
 def oracle(networks: Networks, problem: Problem) -> Scores:
@@ -85,9 +79,43 @@ def oracle(networks: Networks, problem: Problem) -> Scores:
     return scores
 
 
+def centred_gate(networks: Networks, problem: Problem) -> Scores:
+    """Score by the bound of that name on what removing the node alone does to the logits.
+
+    Standard deviation times what later layers can make of it, gates being half open, give or take
+    half (notebook 06). Several logits: the Euclidean norm over them, centred.
+    """
+    last = networks.weights[-1]
+    weights = list(networks.weights[:-1])
+    weights.append(last - last.mean(1, keepdim=True) if networks.widths[-1] > 1 else last)
+    scores = []
+    for layer, deviations in enumerate(std(networks, problem)):
+        into, *after = weights[layer + 1:]
+        alone = partial(_effects, into=into, deviations=deviations)
+        changes = half_passed(alone, after) if after else into.abs() * deviations[:, None]
+        scores.append(changes.norm(dim=1))
+    return scores
+
+
+def covariance_greedy(networks: Networks, problem: Problem) -> Scores:
+    """Score by the turn in which a node goes if each turn adds least to the covariance bound.
+
+    The bound of a set S in one layer is the root of tr(B Cov(a_S) B'), B its outgoing weights, so
+    nodes that cancel go together and nodes that add up do not.
+    """
+    scores = []
+    for outputs, weight in zip(networks.activations(problem.x_train), networks.weights[1:],
+                               strict=True):
+        deviations = (outputs - outputs.mean(1, keepdim=True)).double()
+        shared = weight.double().mT @ weight.double()
+        scores.append(_turns(shared * (deviations.mT @ deviations)))
+    return scores
+
+
 CRITERIA: dict[str, Callable[[Networks, Problem], Scores]] = {
     "random": random, "std": std, "contribution": contribution, "magnitude": magnitude,
-    "apoz": apoz, "mean_abs": mean_abs, "taylor": taylor, "oracle": oracle}
+    "apoz": apoz, "mean_abs": mean_abs, "taylor": taylor, "oracle": oracle,
+    "centred_gate": centred_gate, "covariance_greedy": covariance_greedy}
 
 
 def _each_node_at_its_mean(outputs: Tensor):
@@ -96,3 +124,23 @@ def _each_node_at_its_mean(outputs: Tensor):
         replaced = outputs.clone()
         replaced[:, :, node] = outputs[:, :, node].mean(1, keepdim=True)
         yield replaced
+
+
+def _effects(rows: Tensor, into: Tensor, deviations: Tensor) -> Tensor:
+    """Return the size of rows @ change (networks, rows, nodes) when each node goes alone."""
+    return (rows @ into).abs() * deviations[:, None]
+
+
+def _turns(costs: Tensor) -> Tensor:
+    """Return the turn (networks, nodes) of each node when the cheapest goes next.
+
+    costs (networks, nodes, nodes): removing S costs the sum of all entries within S.
+    """
+    turns = torch.zeros_like(costs[:, 0])
+    extra = costs.diagonal(dim1=1, dim2=2).clone()  # what each node would add to S now
+    for turn in range(costs.shape[1]):
+        node = extra.argmin(1, keepdim=True)
+        turns.scatter_(1, node, float(turn))
+        extra += 2 * costs.take_along_dim(node[..., None], 1)[:, 0]
+        extra.scatter_(1, node, torch.inf)
+    return turns

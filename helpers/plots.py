@@ -13,19 +13,21 @@ import pandas as pd
 import seaborn as sns
 import torch
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.scale import SymmetricalLogScale
 from torch import Tensor
 
 from helpers import checks
-from helpers.bounds import without_node
-from helpers.compare import MARGIN, check_plane, classify, plane, probabilities
+from helpers.compare import box, check_plane, classify, plane, probabilities
 from helpers.criteria import CRITERIA
 from helpers.data import Problem
 from helpers.intervals import Estimate, estimate
 from helpers.networks import Networks
 from helpers.pruning import prune
+from helpers.regions import Regions
+from helpers.removals import without_node
 from helpers.square import Square
 from helpers.training import Run
 from helpers.weights import joint_movement
@@ -47,6 +49,7 @@ CLASSES = ("#762A83", "#1B7837")  # the ends of the map's scale
 MAP = "PRGn"
 MARKS = ListedColormap(["#F4B183", "#EEEEEE", "#9DC3E6"])  # fails, neither, survives
 DIFFERENCE = ListedColormap(["#F2F2F2", "#CC3311"])  # alike, different
+CERTAINTY = ListedColormap(["#F2F2F2", "#F3D9A4", "#CC3311"])  # stays, may change, changes
 
 
 def use_style() -> None:
@@ -94,7 +97,7 @@ def plane_image(values, problem: Problem, ax: Axes | None = None, **kwargs) -> A
     """Draw one value for each point of the problem's `plane`, with keywords of `imshow`."""
     resolution = math.isqrt(len(values))
     ax = ax or plt.gca()
-    ax.imshow(np.reshape(values, (resolution, -1)), origin="lower", extent=_extent(problem),
+    ax.imshow(np.reshape(values, (resolution, -1)), origin="lower", extent=sum(box(problem), ()),
               interpolation="nearest", **kwargs)
     return _plane_axes(problem, ax)
 
@@ -423,37 +426,59 @@ def spread(named: dict[str, np.ndarray], ax: Axes | None = None,
     return ax
 
 
-def clouds(table: pd.DataFrame, names: Sequence[str], measured: str, layers: dict[int, str]):
-    """Scatter named columns against a measured one on logarithmic axes, one panel each.
+def clouds(table: pd.DataFrame, measured: dict[str, str], layers: dict[str, str], columns: int,
+           most: int = 2000):
+    """Scatter bounds against what they bound on logarithmic axes, one panel each.
 
-    table: indexed by `layer` among others; layers: hidden layers to draw, and their names. Below
-    the dashed diagonal a bound would be broken.
+    measured: per bound, a column, the measured one; layers: values of the index level `layers`,
+    and their names; most: dots of one layer, spread over the table. Below the dashed diagonal a
+    bound would be broken.
     """
-    axes = panels(len(names), size=2.1, sharex=True, sharey=True)
-    for ax, name in zip(axes, names, strict=True):
+    axes = panels(len(measured), columns, size=1.9, sharex=True, sharey=True)
+    for ax, (bound, change) in zip(axes, measured.items(), strict=True):
         for (layer, label), colour in zip(layers.items(), LAYER_COLOURS, strict=False):
-            part = table.xs(layer, level="layer")
-            ax.plot(part[measured], part[name], ".", color=colour, markersize=2.5, alpha=0.4,
+            part = table.xs(layer, level="layers")
+            part = part.iloc[::-(-len(part) // most)]
+            ax.plot(part[change], part[bound], ".", color=colour, markersize=2, alpha=0.4,
                     label=label)
         ax.axline((1, 1), (10, 10), color="black", linestyle="--", linewidth=1)
-        ax.set(xscale="log", yscale="log", title=name.replace("_", " "))
-    legend_beside(axes[-1], markerscale=5, handletextpad=0)
+        ax.set(xscale="log", yscale="log", title=bound.replace("_", " "))
+    legend_beside(axes[columns - 1], markerscale=5, handletextpad=0)
     return axes
 
 
-def ratio_boxes(ratios: pd.DataFrame, by: str, ax: Axes | None = None, legend: bool = True) -> Axes:
+def ratio_boxes(ratios: pd.DataFrame, by: str, colours, ax: Axes | None = None,
+                legend: bool = True) -> Axes:
     """Draw a box for each column and value of the index level `by`, with a dashed line at 1.
 
-    Boxes are quartiles, whiskers the 5th and 95th percentile; colours are those of the criteria.
+    Boxes are quartiles, whiskers the 5th and 95th percentile; colours: one for each value.
     """
     ax = ax or plt.gca()
     long = ratios.rename(columns=lambda name: name.replace("_", " ")).melt(
         ignore_index=False, var_name="bound", value_name="ratio").reset_index()
-    sns.boxplot(long, x="ratio", y="bound", hue=by, palette=CRITERIA_COLOURS, whis=(5, 95),
-                fliersize=0, linewidth=0.8, log_scale=True, legend=legend, ax=ax)
+    sns.boxplot(long, x="ratio", y="bound", hue=by, hue_order=list(colours), palette=colours,
+                whis=(5, 95), fliersize=0, linewidth=0.8, log_scale=True, legend=legend, ax=ax)
     ax.axvline(1, color="black", linestyle="--", linewidth=1)
     ax.set(xlabel="", ylabel="")
     return legend_beside(ax) if legend else ax
+
+
+def waterfall(factors: pd.Series, ax: Axes | None = None, colour: str | None = None) -> Axes:
+    """Draw factors as steps down from their product to 1, each with its size written beside it.
+
+    factors: their mean decimal logarithms by name, in the order of the steps.
+    """
+    ax = ax or plt.gca()
+    ends = factors[::-1].cumsum()[::-1]
+    ax.barh(range(len(factors)), 10**ends - 10**(ends - factors), left=10**(ends - factors),
+            color=colour, height=0.7)
+    for row, (end, factor) in enumerate(zip(ends, factors, strict=True)):
+        ax.annotate(f"× {10**factor:.3g}", (10**end, row), xytext=(3, 0),
+                    textcoords="offset points", va="center", fontsize="small")
+    ax.axvline(1, color="black", linestyle="--", linewidth=1)
+    ax.set(xscale="log", yticks=range(len(factors)), yticklabels=factors.index)
+    ax.set(ylim=(len(factors) - 0.4, -0.6), xlim=(0.7, 10**(1.35 * ends.iloc[0])))
+    return ax
 
 
 def node_row(networks: Networks, i: int, layer: int, node: int, problem: Problem, axes=None,
@@ -471,14 +496,32 @@ def node_row(networks: Networks, i: int, layer: int, node: int, problem: Problem
     return axes
 
 
-def _extent(problem: Problem) -> tuple[float, float, float, float]:
-    half = MARGIN * problem.x_train.abs().max().item()
-    return -half, half, -half, half
+def region_map(regions: Regions, values, problem: Problem, ax: Axes | None = None,
+               **kwargs) -> Axes:
+    """Draw linear regions over the problem's plane, coloured by values (regions,).
+
+    kwargs: of matplotlib's PolyCollection, such as cmap and clim.
+    """
+    ax = ax or plt.gca()
+    ax.add_collection(PolyCollection(regions.polygons, array=values, linewidth=0,
+                                     antialiased=False, **kwargs))  # smooth edges show as seams
+    return _plane_axes(problem, ax)
+
+
+def certainty_map(certain, changed, problem: Problem, ax: Axes | None = None) -> Axes:
+    """Draw over the problem's `plane` where the class is certain to stay, may change, or changes.
+
+    certain, changed: bools, one for each point of the plane; the shares of both are the title.
+    """
+    certain, changed = (np.asarray(mask, dtype=float) for mask in (certain, changed))
+    ax = plane_image(np.where(changed, 2, 1 - certain), problem, ax, cmap=CERTAINTY, vmin=0, vmax=2)
+    ax.set_title(f"{certain.mean():.0%} certain, {changed.mean():.0%} change")
+    return ax
 
 
 def _plane_axes(problem: Problem, ax: Axes) -> Axes:
     """Give an axis the limits of the problem's plane, without ticks or frame."""
-    left, right, bottom, top = _extent(problem)
-    ax.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], aspect="equal")
+    xlim, ylim = box(problem)
+    ax.set(xlim=xlim, ylim=ylim, xticks=[], yticks=[], aspect="equal")
     ax.spines[:].set_visible(False)
     return ax

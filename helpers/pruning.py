@@ -53,7 +53,7 @@ def prune(networks: Networks, kept: Kept, problem: Problem, compensation: str = 
     """
     check_fit(networks, problem)
     predict = checks.lookup("compensation", compensation, COMPENSATIONS)
-    _check_kept(networks, kept)
+    check_kept(networks, kept)
     return join(
         _prune_block(networks.select(block), [stay[block] for stay in kept], problem, predict)
         for block in _blocks(networks))
@@ -141,7 +141,7 @@ def _with_spared(scores, spared, counts) -> list[Tensor]:
             for values, mask in zip(scores, spared, strict=True)]
 
 
-def _check_kept(networks: Networks, kept: Kept) -> None:
+def check_kept(networks: Networks, kept: Kept) -> None:
     """Raise unless there is one sorted index tensor (networks, at least 1) per hidden layer."""
     hidden = networks.widths[1:-1]
     if not isinstance(kept, (tuple, list)):

@@ -32,6 +32,20 @@ def three_classes() -> Problem:
                    y_test=full.y_test[test])
 
 
+def two_points(weights, biases) -> tuple[Networks, Problem]:
+    """One network of the given matrices, and the points 0 and 1 of classes 0 and 1."""
+    x, y = torch.tensor([[0.0], [1.0]]), torch.tensor([0, 1])
+    network = Networks([torch.tensor(weight)[None] for weight in weights],
+                       [torch.tensor(bias)[None] for bias in biases], [0])
+    return network, Problem("two points", x, y, x, y, 2)
+
+
+def louder(networks: Networks, factor: float) -> Networks:
+    """The networks with all parameters multiplied: more gates switch, margins are larger."""
+    return Networks([factor * weight for weight in networks.weights],
+                    [factor * bias for bias in networks.biases], networks.seeds)
+
+
 def parameters(networks: Networks) -> list[torch.Tensor]:
     return [parameter.detach() for parameter in networks.parameters()]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from examples import MOONS, refuses, three_classes, tiny
 from helpers.criteria import CRITERIA
-from helpers.pruning import choose, dead, everything, linear, mean, none, prune
+from helpers.pruning import choose, dead, everything, linear, mean, none, overlap, prune
 
 NETWORKS = tiny(4, (2, 9, 8, 1))
 
@@ -44,6 +44,11 @@ def test_random_choice_differs_between_seeds_and_repeats():
     kept = choose(NETWORKS, MOONS, "random", 0.5)[0]
     assert torch.equal(kept, choose(NETWORKS, MOONS, "random", 0.5)[0])
     assert len(set(map(tuple, kept.tolist()))) > 1
+
+
+def test_a_greedy_choice_of_more_nodes_keeps_none_that_one_of_fewer_removed():
+    few, many = (choose(NETWORKS, MOONS, "covariance_greedy", fraction) for fraction in (0.3, 0.6))
+    assert all(share.eq(1).all() for share in overlap(many, few))
 
 
 @pytest.mark.parametrize("criterion", ["std", "random", "oracle"])

@@ -5,11 +5,23 @@ import pytest
 import torch
 
 from examples import MOONS, double, three_classes, tiny
+from helpers.bounds import SLOPE, ladder
 from helpers.compare import loss
-from helpers.criteria import CRITERIA, contribution, magnitude, oracle, std, taylor
+from helpers.criteria import (
+    CRITERIA,
+    centred_gate,
+    contribution,
+    covariance_greedy,
+    magnitude,
+    oracle,
+    std,
+    taylor,
+)
+from helpers.data import Problem
 from helpers.losses import point_losses
 from helpers.networks import Networks
 from helpers.pruning import everything, prune
+from helpers.removals import without_node
 from helpers.streams import stream
 
 PROBLEM = MOONS
@@ -81,16 +93,30 @@ def test_taylor_is_the_slope_towards_the_mean(networks, problem):
             torch.testing.assert_close(scores[:, node], slope, atol=1e-9, rtol=1e-5)
 
 
+def rescaled_node_by_node(networks, layer):
+    """The same functions: every node of a hidden layer has another scale; and the scales."""
+    scale = torch.linspace(0.2, 5, networks.widths[layer + 1], dtype=torch.double)[:, None]
+    weights, biases = list(networks.weights), list(networks.biases)
+    weights[layer], biases[layer] = weights[layer] * scale, biases[layer] * scale[:, 0]
+    weights[layer + 1] = weights[layer + 1] / scale.T
+    rescaled = Networks(weights, biases, networks.seeds)
+    torch.testing.assert_close(rescaled(PROBLEM.x_train), networks(PROBLEM.x_train))
+    return rescaled, scale[:, 0]
+
+
 def test_contribution_does_not_see_a_nodes_scale_but_std_and_magnitude_do():
-    scale = torch.linspace(0.2, 5, 6, dtype=torch.double)[:, None]
-    weights, biases = list(NETWORKS.weights), list(NETWORKS.biases)
-    weights[0], biases[0] = weights[0] * scale, biases[0] * scale[:, 0]
-    weights[1] = weights[1] / scale.T
-    rescaled = Networks(weights, biases, NETWORKS.seeds)
-    torch.testing.assert_close(rescaled(PROBLEM.x_train), NETWORKS(PROBLEM.x_train))
-    for criterion, factor in (contribution, 1), (std, scale[:, 0]), (magnitude, scale[:, 0]):
+    rescaled, scale = rescaled_node_by_node(NETWORKS, 0)
+    for criterion, factor in ((contribution, 1), (centred_gate, 1), (covariance_greedy, 1),
+                              (std, scale), (magnitude, scale)):
         torch.testing.assert_close(criterion(rescaled, PROBLEM)[0],
                                    factor * criterion(NETWORKS, PROBLEM)[0])
+
+
+def test_the_centred_gate_does_not_see_the_scales_of_later_nodes_either():
+    rescaled, _ = rescaled_node_by_node(NETWORKS, 1)
+    torch.testing.assert_close(centred_gate(rescaled, PROBLEM), centred_gate(NETWORKS, PROBLEM))
+    one, other = (contribution(networks, PROBLEM)[0] for networks in (rescaled, NETWORKS))
+    assert not torch.allclose(one, other)
 
 
 def test_contribution_is_the_change_of_the_next_layers_inputs():
@@ -100,3 +126,52 @@ def test_contribution_is_the_change_of_the_next_layers_inputs():
         change = (outputs.mean(1, keepdim=True) - outputs)[..., None] * (
             NETWORKS.weights[layer + 1].mT[:, None])
         torch.testing.assert_close(scores, change.square().sum(3).mean(1).sqrt())
+
+
+@pytest.mark.parametrize("widths", [(2, 6, 1), (2, 6, 4, 1), (2, 6, 5, 4, 1), (2, 6, 5, 2)])
+def test_centred_gate_is_the_bound_of_removing_one_node(widths):
+    """Of several logits it is the norm, which the ladder takes times the loss's slope."""
+    networks, slope = double(tiny(2, widths)), SLOPE if widths[-1] > 1 else 1
+    for layer, scores in enumerate(centred_gate(networks, PROBLEM)):
+        for node in range(scores.shape[1]):
+            table = ladder(networks, without_node(networks, layer, node), PROBLEM)
+            np.testing.assert_allclose(slope * scores[:, node].detach(), table.centred_gate)
+
+
+def naive_turns(outputs, weight):
+    """Return the turn of each node, the cost of every set from its covariance and weights."""
+    covariance = np.cov(outputs.T, ddof=0)
+    gone = []
+    for _ in range(len(covariance)):
+        costs = {node: np.trace(weight[:, [*gone, node]]
+                                @ covariance[np.ix_([*gone, node], [*gone, node])]
+                                @ weight[:, [*gone, node]].T)
+                 for node in range(len(covariance)) if node not in gone}
+        gone.append(min(costs, key=costs.get))
+    return np.argsort(gone)
+
+
+@pytest.mark.parametrize("networks, problem", [
+    (double(tiny(4, (2, 9, 8, 1))), MOONS), (double(tiny(3, (4, 9, 3))), three_classes())])
+def test_covariance_greedy_is_a_naive_search(networks, problem):
+    differs = 0
+    for layer, scores in enumerate(covariance_greedy(networks, problem)):
+        outputs = networks.activations(problem.x_train)[layer]
+        for i in range(len(networks)):
+            expected = naive_turns(outputs[i].detach().numpy(),
+                                   networks.weights[layer + 1][i].detach().numpy())
+            assert scores[i].tolist() == expected.tolist()
+            alone = contribution(networks, problem)[layer][i].argsort().argsort()
+            differs += alone.tolist() != expected.tolist()
+    assert differs
+
+
+def test_covariance_greedy_removes_nodes_that_cancel_together():
+    """Outputs x, x and another; together the first two, of weights 2 and -3, do what 1 does."""
+    x, y = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), torch.arange(4) % 2
+    network = Networks([torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]]),
+                        torch.tensor([[[2.0, -3.0, 2.5]]])], [torch.zeros(1, 3), torch.zeros(1, 1)],
+                       [0])
+    problem = Problem("square", x, y, x, y, 2)
+    assert covariance_greedy(network, problem)[0].tolist() == [[0, 1, 2]]
+    assert contribution(network, problem)[0].argsort().tolist() == [[0, 2, 1]]

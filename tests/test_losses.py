@@ -67,3 +67,34 @@ def test_double_precision_reaches_further(margin):
 def test_nonsense_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def slopes(logits, y):
+    """Return the gradients of the loss at many logits (1, points, classes or none)."""
+    logits = logits.requires_grad_()
+    return torch.autograd.grad(point_losses(logits, y).sum(), logits)[0][0]
+
+
+def test_one_logit_changes_the_loss_by_at_most_itself():
+    z = torch.linspace(-30, 30, 2001, dtype=torch.double)[None]
+    slope = slopes(z, torch.ones(2001).long()).abs()
+    assert (slope <= 1).all() and slope.max() > 1 - 1e-12
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_logits_change_the_loss_by_at_most_root_two_of_their_norm(classes):
+    """And by at most 2 of the largest, by at most the largest change against the true one."""
+    generator = torch.Generator().manual_seed(classes)
+    z = 6 * torch.randn(1, 5000, classes, generator=generator, dtype=torch.double)
+    y = torch.randint(classes, (5000,), generator=generator)
+    slope = slopes(z.clone(), y)
+    norms, sums = slope.norm(dim=1), slope.abs().sum(1)
+    assert (norms <= 2**0.5 + 1e-12).all() and norms.max() > 0.999 * 2**0.5
+    assert (sums <= 2 + 1e-12).all() and sums.max() > 1.999
+    change = torch.randn(z.shape, generator=generator, dtype=torch.double)
+    losses = (point_losses(z + change, y) - point_losses(z, y))[0]
+    against = change[0] - change[0].gather(1, y[:, None])
+    spread = change[0].amax(1) - change[0].amin(1)
+    assert (losses <= against.amax(1) + CUT).all()
+    assert (losses.abs() <= against.abs().amax(1) + CUT).all()
+    assert (losses.abs() / spread).max() > 0.9 and (spread <= 2**0.5 * change[0].norm(dim=1)).all()

@@ -9,11 +9,12 @@ from matplotlib.colors import to_hex
 
 from examples import FEW, MOONS, refuses, three_classes, tiny
 from helpers import plots
-from helpers.bounds import without_node
-from helpers.compare import classify, plane, probabilities
+from helpers.compare import box, classify, plane, probabilities
 from helpers.data import digits
 from helpers.intervals import Estimate
 from helpers.pruning import prune
+from helpers.regions import linear_regions
+from helpers.removals import without_node
 from helpers.square import commute
 from helpers.training import train
 
@@ -241,29 +242,44 @@ def test_first_images_of_all_classes_side_by_side(ax):
 
 
 def ladder_table():
-    index = pd.MultiIndex.from_product([[0, 1], ["std", "random"], range(3)],
-                                       names=["layer", "criterion", "node"])
+    index = pd.MultiIndex.from_product([["first", "last"], ["std", "random"], range(3)],
+                                       names=["layers", "criterion", "node"])
     return pd.DataFrame({"a_bound": 10.0 ** np.arange(12), "tight": 10.0, "change": 0.1}, index)
 
 
 def test_clouds_have_a_panel_for_each_bound_and_a_colour_for_each_layer():
-    axes = plots.clouds(ladder_table(), ["a_bound", "tight"], "change", {0: "first", 1: "last"})
+    measured = dict.fromkeys(["a_bound", "tight"], "change")
+    axes = plots.clouds(ladder_table(), measured, {"first": "1st", "last": "2nd"}, columns=2)
     assert [ax.get_title() for ax in axes] == ["a bound", "tight"]
     first, last, diagonal = axes[0].lines
     np.testing.assert_array_equal(last.get_ydata(), 10.0 ** np.arange(6, 12))
     assert (last.get_xdata() == 0.1).all() and first.get_color() != last.get_color()
     assert diagonal.get_linestyle() == "--" and axes[0].get_xscale() == "log"
-    assert [text.get_text() for text in axes[-1].get_legend().get_texts()] == ["first", "last"]
+    assert [text.get_text() for text in axes[-1].get_legend().get_texts()] == ["1st", "2nd"]
+    thinned = plots.clouds(ladder_table(), measured, {"last": "2nd"}, columns=1, most=2)
+    np.testing.assert_array_equal(thinned[0].lines[0].get_ydata(), [1e6, 1e9])
     plt.close("all")
 
 
 def test_ratio_boxes_have_medians_and_the_line_at_one(ax):
-    assert plots.ratio_boxes(ladder_table()[["a_bound", "tight"]], "criterion", ax) is ax
+    colours = {"random": "blue", "std": "red"}
+    ratios = ladder_table()[["a_bound", "tight"]]
+    assert plots.ratio_boxes(ratios, "criterion", colours, ax) is ax
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a bound", "tight"]
     drawn = [line.get_xdata() for line in ax.lines]
     assert any(np.allclose(x, 10.0) for x in drawn) and list(drawn[-1]) == [1, 1]
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert sorted(texts) == ["random", "std"]
+    assert texts == ["random", "std"]
+
+
+def test_waterfall_steps_from_the_product_down_to_one(ax):
+    factors = pd.Series({"margins": 2.0, "norms": 1.0, "nothing": 0.0})
+    assert plots.waterfall(factors, ax) is ax
+    ends = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches]
+    np.testing.assert_allclose(ends, [(10, 1000), (1, 10), (1, 1)])
+    assert [text.get_text() for text in ax.texts] == ["× 100", "× 10", "× 1"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(factors.index)
+    assert ax.get_xscale() == "log" and ax.get_ylim()[0] > ax.get_ylim()[1]
 
 
 def test_node_row_shows_the_node_and_the_network_with_and_without_it():
@@ -347,3 +363,24 @@ def test_a_course_is_the_estimate_of_every_step(ax):
     line, = ax.lines
     assert list(line.get_xdata()) == [0, 5, 9]
     np.testing.assert_allclose(line.get_ydata(), values.mean((1, 2)))
+
+
+def test_a_region_map_has_a_polygon_of_its_colour_for_every_region(ax):
+    regions = linear_regions(A, 1, box(MOONS))
+    values = np.arange(len(regions)) % 7
+    assert plots.region_map(regions, values, MOONS, ax, clim=(0, 9)) is ax
+    drawn, = ax.collections
+    assert len(drawn.get_paths()) == len(regions) > 7
+    for path, corners in zip(drawn.get_paths(), regions.polygons, strict=True):
+        np.testing.assert_array_equal(path.vertices[:-1], corners)
+    np.testing.assert_array_equal(drawn.get_array(), values)
+    assert drawn.get_clim() == (0, 9) and ax.get_xlim() == pytest.approx(box(MOONS)[0])
+
+
+def test_a_certainty_map_tells_certain_open_and_changed_apart(ax):
+    certain = torch.tensor([True, False, False, False, True, False, True, True, True])
+    changed = torch.tensor([False, False, True, True, False, False, False, False, False])
+    assert plots.certainty_map(certain, changed, MOONS, ax) is ax
+    np.testing.assert_array_equal(image(ax), [[0, 1, 2], [2, 0, 1], [0, 0, 0]])
+    assert ax.images[0].get_clim() == (0, 2)
+    assert ax.get_title() == "56% certain, 22% change"
