@@ -78,6 +78,8 @@ def change_of(networks: Networks, kept: Kept, problem: Problem, stand_in: StandI
     Raises TypeError or ValueError for networks, kept nodes or points that do not fit.
     """
     check_fit(networks, problem)
+    if len(networks.widths) < 3:
+        raise ValueError(f"networks have widths {networks.widths}; expected a hidden layer")
     check_kept(networks, kept)
     x = checks.points("x", points[0], problem.features)
     y = checks.labels("y", points[1], len(x), problem.classes)

@@ -85,10 +85,7 @@ def centred_gate(networks: Networks, problem: Problem) -> Scores:
     Standard deviation times what later layers can make of it, gates being half open, give or take
     half (notebook 06). Several logits: the Euclidean norm over them, centred.
     """
-    last = networks.weights[-1]
-    weights = list(networks.weights[:-1])
-    weights.append(last - last.mean(1, keepdim=True) if networks.widths[-1] > 1 else last)
-    scores = []
+    weights, scores = _with_centred_logits(networks), []
     for layer, deviations in enumerate(std(networks, problem)):
         into, *after = weights[layer + 1:]
         alone = partial(_effects, into=into, deviations=deviations)
@@ -101,11 +98,10 @@ def covariance_greedy(networks: Networks, problem: Problem) -> Scores:
     """Score by the turn in which a node goes if each turn adds least to the covariance bound.
 
     The bound of a set S in one layer is the root of tr(B Cov(a_S) B'), B its outgoing weights, so
-    nodes that cancel go together and nodes that add up do not.
+    nodes that cancel go together and nodes that add up do not. Several logits are centred.
     """
-    scores = []
-    for outputs, weight in zip(networks.activations(problem.x_train), networks.weights[1:],
-                               strict=True):
+    scores, weights = [], _with_centred_logits(networks)[1:]
+    for outputs, weight in zip(networks.activations(problem.x_train), weights, strict=True):
         deviations = (outputs - outputs.mean(1, keepdim=True)).double()
         shared = weight.double().mT @ weight.double()
         scores.append(_turns(shared * (deviations.mT @ deviations)))
@@ -124,6 +120,13 @@ def _each_node_at_its_mean(outputs: Tensor):
         replaced = outputs.clone()
         replaced[:, :, node] = outputs[:, :, node].mean(1, keepdim=True)
         yield replaced
+
+
+def _with_centred_logits(networks: Networks) -> list[Tensor]:
+    """Return the weights, the last layer's minus their mean over several logits: no loss changes.
+    """
+    *weights, last = networks.weights
+    return [*weights, last - last.mean(1, keepdim=True) if networks.widths[-1] > 1 else last]
 
 
 def _effects(rows: Tensor, into: Tensor, deviations: Tensor) -> Tensor:

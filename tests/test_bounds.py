@@ -391,6 +391,7 @@ WHOLE, (X, Y) = everything(NETWORKS), (SPIRALS.x_train, SPIRALS.y_train)
     (lambda of: of(NETWORKS, WHOLE, THREE), ValueError, "4 features; expected 2"),
     (lambda of: of(tiny(2, (2, 4, 3, 3)), WHOLE, SPIRALS), ValueError, "3 logits; expected 1 or 2"),
     (lambda of: of("nets", WHOLE, SPIRALS), TypeError, "networks is str"),
+    (lambda of: of(tiny(2, (2, 1)), (), SPIRALS), ValueError, "expected a hidden layer"),
     (lambda of: of(NETWORKS, WHOLE, "spirals"), TypeError, "problem is str"),
     (lambda of: of(NETWORKS, WHOLE[:1], SPIRALS), ValueError, "kept has 1 layers; expected 2"),
     (lambda of: of(NETWORKS, WHOLE[0], SPIRALS), TypeError, "kept is Tensor"),
