@@ -4,13 +4,17 @@ In the order data flow:
 
 - `data`, `networks`, `losses`: problems, networks, and what is minimised;
 - `recipes`, `engine`, `training`: how networks are trained, many at once;
-- `criteria`, `pruning`: which nodes go, and what stands in for them;
+- `gates`, `estimates`, `criteria`, `pruning`: which nodes go, and what stands in for them;
 - `compare`, `intervals`: distances between networks, estimates with their uncertainty;
 - `draws`, `square`: many draws of the data, both orders of one setting;
-- `weights`, `bounds`: the weight scatter and the Lipschitz bounds;
+- `weights`: the weight scatter;
+- `replacements`, `change`, `bounds`, `removals`, `looseness`: bounds on what pruning does to the
+  loss, and what they give away;
+- `lipsdp`, `polygons`, `regions`: Lipschitz constants by semidefinite programming and exactly;
 - `schedule`, `arms`, `measures`: pruning during training, all arms of a setting, their tidy rows;
 - `tasks`, `sweep`, `command`: grids of settings, resumable, from Python or the command line;
-- `study`, `results`: the settings of this study, and the tables they left;
+- `study`, `ladders`, `bound_tables`, `results`: the settings of this study, and the tables they
+  left;
 - `claims`: what the post says, what was measured, the verdict;
 - `plots`, `animation`: figures and films.
 

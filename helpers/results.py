@@ -1,7 +1,8 @@
 """The small tables in results/ that the notebooks read, written anew by `make sweep`.
 
 `headline.parquet` has a row for every network of the headline, `dense.parquet` and `cuts.parquet`
-the estimates of every setting and cut; `provenance.json` says how they came about.
+the estimates of every setting and cut; `helpers.bound_tables` adds the tables of bounds;
+`provenance.json` says how they came about.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import checks
+from helpers import bound_tables, checks
 from helpers.arms import Cut
 from helpers.intervals import Estimate, estimate, median, sign_flip
 from helpers.measures import MEASURED, SETTINGS
@@ -147,7 +148,9 @@ def up_to_date() -> bool:
     if not (RESULTS / "provenance.json").exists():
         return False
     stored = provenance()
-    return (stored["settings"], stored["result_version"]) == (_settings(), RESULT_VERSION)
+    now = {"settings": _settings(), "result_version": RESULT_VERSION,
+           "bounds": bound_tables.described()}
+    return all(stored.get(name) == value for name, value in now.items())
 
 
 def write(folder=CACHE, client=None) -> None:
@@ -264,7 +267,7 @@ def _provenance(folder) -> dict:
             "commit": commit.stdout.strip() or "unknown", "processor": processor(),
             "seconds_on_one_core": round(on_one_core),
             "seconds_from_first_to_last_task": round(from_first_to_last),
-            "versions": {"python": platform.python_version(),
+            "bounds": bound_tables.described(), "versions": {"python": platform.python_version(),
                          **{name: version(name) for name in PACKAGES}},
             "seconds_by_grid": seconds, "settings": _settings()}
 
@@ -300,10 +303,13 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     computed = 0
     try:
-        if not (up_to_date() and finished(STUDY.values(), given.folder)):
+        missing = bound_tables.missing(given.folder)
+        if missing or not (up_to_date() and finished(STUDY.values(), given.folder)):
             with cluster(given.workers, given.scheduler) as client:
                 computed = complete(STUDY.values(), given.folder, client)
+                computed += bound_tables.complete(given.folder, client)
                 write(given.folder, client)
+                bound_tables.write_tables(given.folder, RESULTS)
     except (OSError, RuntimeError, ValueError) as error:
         sys.exit(f"{parser.prog}: {error}")
     print(f"{computed} tasks computed; results/ is up to date")

@@ -56,7 +56,7 @@ def compute(task: Task) -> bytes:
     """Return the rows of a task as the content of its file; RuntimeError naming it if it fails."""
     start = time.perf_counter()
     try:
-        with _one_thread():
+        with one_thread():
             table = pa.Table.from_pandas(rows(task.setting, task.cuts, task.extras),
                                          preserve_index=False)
     except Exception as error:
@@ -123,7 +123,8 @@ def writable(folder) -> Path:
 
 
 @contextmanager
-def _one_thread():
+def one_thread():
+    """Compute on one thread, as every worker does."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -224,7 +224,7 @@ def test_every_source_named_is_listed_and_every_one_listed_is_named():
     listed = re.findall(r"@\w+\{(\w+),", (ROOT / "report/references.bib").read_text())
     pages = [*ROOT.glob("helpers/*.py"), *ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("report/*.md")]
     text = "\n".join(page.read_text() for page in pages)
-    found = re.findall(r"([A-Z][a-z]+)(?: et al\.,?| and [A-Z][a-z]+)(?: SC)? (\d{4})\b", text)
+    found = re.findall(r"([A-Z][A-Za-z]+)(?: et al\.,?| and [A-Z][a-z]+)(?: SC)? (\d{4})\b", text)
     cited = [key for keys in re.findall(r"{cite}`([^`]+)`", text) for key in keys.split(",")]
     assert {author.lower() + year for author, year in found} | set(cited) == set(listed)
 
