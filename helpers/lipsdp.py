@@ -94,7 +94,7 @@ def _positive_definite(weights: list[Tensor], multipliers: list[Tensor], first: 
 def _eliminated(weights: list[Tensor], multipliers: list[Tensor]) -> tuple:
     """Return M (networks, inputs, inputs), the barrier (networks,) and which networks have them.
 
-    2 D_k is lowered by twice what a proof gives away. The barrier is the log determinant per node
+    2 D_k is lowered by twice what the proof gives away. The barrier is the log determinant per node
     of every block when its turn comes, in units of its multipliers, summed over layers.
     """
     matrix, barrier, inside = weights[-1].mT @ weights[-1], 0, True
@@ -122,7 +122,7 @@ def _optimised(weights: list[Tensor], size, steps: int) -> list[Tensor]:
     logs = [(2 * sum(norms[k:]))[:, None].repeat(1, weight.shape[1]).requires_grad_()
             for k, weight in enumerate(weights[:-1])]
     best, least = [log.detach().clone() for log in logs], torch.inf
-    adam = torch.optim.Adam(logs, betas=(0.9, 0.9))
+    adam = torch.optim.Adam(logs, betas=(0.95, 0.95))
     for rate, share in np.geomspace(*PATH, steps):
         matrix, barrier, inside = _eliminated(weights, [log.exp() for log in logs])
         sizes = size(matrix).clamp_min(1e-300)  # no logarithm of 0
@@ -165,9 +165,10 @@ def _weights(networks: Networks, layer: int | None) -> list[Tensor]:
 def _root(moment: Tensor, weight: Tensor) -> Tensor:
     """Return R with R R' = moment, after checking that moment suits the next layer's weight."""
     expected = len(weight), weight.shape[2], weight.shape[2]
+    moment = torch.as_tensor(moment).double()
     if tuple(moment.shape) != expected:
         raise ValueError(f"moment has shape {tuple(moment.shape)}; expected {expected}")
-    values, vectors = eigh(moment.double())
+    values, vectors = eigh(moment)
     if not (values[:, 0] >= -SLACK * values[:, -1]).all():
         raise ValueError(f"moment has the eigenvalue {values.min()}; expected none below 0")
     return vectors * values.clamp_min(0).sqrt()[:, None]

@@ -103,6 +103,22 @@ def test_between_every_jacobian_and_the_product_of_norms(widths, seed, spread, s
     assert (slopes <= found * (1 + 1e-9)).all() and (found <= most).all()
 
 
+def test_the_transposed_network_has_the_same_optimum():
+    """Multipliers L^2 / D_k do for it what D_k does for the network; the ways there differ."""
+    networks = double(tiny(4, (2, 20, 20, 1)))
+    weights = [weight.mT for weight in layers(networks)[::-1]]
+    transposed = Networks(weights, [torch.zeros(4, n) for n in (20, 20, 2)], networks.seeds)
+    found = [lipschitz_bound(each) for each in (networks, transposed)]
+    torch.testing.assert_close(*found, rtol=5e-3, atol=0)
+
+
+def test_a_step_too_far_is_taken_back(monkeypatch):
+    networks = tiny(4, (2, 6, 5, 1))
+    found = lipschitz_bound(networks, steps=100)
+    monkeypatch.setattr(lipsdp, "PATH", ((1, 1e-4), (0.001, 1e-4)))  # with large steps, no barrier
+    assert (lipschitz_bound(networks, steps=100) / found).median() < 1.1
+
+
 def test_a_bound_known_by_hand():
     """|x| as two nodes: constant 1, norms multiply to 2; for x itself the optimum is 2 as well."""
     ends = torch.tensor([[1.0], [-1.0]]).expand(2, 2, 1), torch.tensor([[[1.0, 1]], [[1.0, -1]]])
@@ -130,18 +146,13 @@ def test_the_certificate_rejects_what_the_solver_cannot_reach(widths):
 @pytest.mark.parametrize("factor", [1e-3, 1e3, 0, -1, torch.nan, torch.inf])
 def test_the_certificate_rejects_infeasible_multipliers(trained, factor):
     weights = layers(trained)
-    multipliers = lipsdp._optimised(weights, lipsdp._largest, 100)
+    multipliers = lipsdp._optimised(weights, lipsdp._largest, 20)
     constants = norm_product(trained)
     assert certified(weights, multipliers, constants).all()
     for k in range(2):
-        wrong = [values * factor if k == place else values
-                 for place, values in enumerate(multipliers)]
-        assert not certified(weights, wrong, constants).any()
         wrong = [values.clone() for values in multipliers]
-        wrong[k][1, 3] *= factor
-        expected = torch.tensor([True, False, True, True])
-        if factor != 1e-3 or k == 1:
-            assert torch.equal(certified(weights, wrong, constants), expected)
+        wrong[k][1] *= factor
+        assert certified(weights, wrong, constants).tolist() == [True, False, True, True]
 
 
 @settings(max_examples=40)
@@ -199,8 +210,8 @@ def test_no_change_in_a_layer_does_more_than_the_mean_square_bound(widths):
     before = networks.activations(torch.randn(300, 2).double())[0]
     logits = [networks.logits_from(0, outputs) for outputs in (before, before + changes)]
     measured = (logits[1] - logits[0]).square().reshape(4, 300, -1).sum(2).mean(1)
-    found = mean_square_bound(networks, 0, moment, steps=200)
-    at_once = lipschitz_bound(networks, 0, steps=200).square() * lipsdp._trace(moment)
+    found = mean_square_bound(networks, 0, moment, steps=100)
+    at_once = lipschitz_bound(networks, 0, steps=100).square() * lipsdp._trace(moment)
     assert (measured <= found).all() and (found <= at_once).all()
 
 
@@ -269,8 +280,10 @@ def test_a_layer_of_zeros_has_the_bound_zero(place):
     weights[place][1] = 0
     networks = with_weights(networks, weights)
     moment = torch.eye(6).expand(2, 6, 6)
-    for found in lipschitz_bound(networks, steps=50), norm_product(networks):
-        assert found[0] > 0 and found[1] == 0
+    with torch.autograd.set_detect_anomaly(True):
+        found = lipschitz_bound(networks, steps=50)
+    for bound in found, norm_product(networks):
+        assert bound[0] > 0 and bound[1] == 0
     assert (mean_square_bound(networks, 0, moment, 50) > 0).tolist() == [True, place == 0]
     assert not mean_square_bound(networks, 0, torch.zeros(2, 6, 6), 50).any()
 
