@@ -165,7 +165,7 @@ def _weights(networks: Networks, layer: int | None) -> list[Tensor]:
 def _root(moment: Tensor, weight: Tensor) -> Tensor:
     """Return R with R R' = moment, after checking that moment suits the next layer's weight."""
     expected = len(weight), weight.shape[2], weight.shape[2]
-    moment = torch.as_tensor(moment).double()
+    moment = torch.as_tensor(moment).detach().double()
     if tuple(moment.shape) != expected:
         raise ValueError(f"moment has shape {tuple(moment.shape)}; expected {expected}")
     values, vectors = eigh(moment)
