@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from examples import FEW
-from helpers import results, sweep
-from helpers.arms import ARMS, Cut, cuts
+from helpers import bound_tables, ladders, results, sweep
+from helpers.arms import ARMS, Cut, Setting, cuts
 from helpers.intervals import Estimate, estimate, median, sign_flip
 from helpers.results import (
     DIFFERENCES,
@@ -237,10 +237,16 @@ def test_results_are_up_to_date_for_these_settings_and_version_alone(written, mo
 def test_the_command_computes_and_writes_only_what_is_missing(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(results, "STUDY", {"headline": GRIDS["headline"]})
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    bounds = bound_tables.Task("bounds_in_training", Setting(
+        MOONS, hidden=(6, 6), recipe=BRIEF, floors=()))
+    monkeypatch.setattr(bound_tables, "tasks", lambda: [bounds])
+    monkeypatch.setattr(bound_tables, "TABLES", {bounds.table: bound_tables.TABLES[bounds.table]})
+    monkeypatch.setattr(ladders, "MOMENTS", (5,))
     arguments = ["--workers", "1", "--folder", str(tmp_path / "sweep")]
     results.main(arguments)
-    assert capsys.readouterr().out == "2 tasks computed; results/ is up to date\n"
-    names = {"headline.parquet", "dense.parquet", "cuts.parquet", "provenance.json"}
+    assert capsys.readouterr().out == "3 tasks computed; results/ is up to date\n"
+    names = {"headline.parquet", "dense.parquet", "cuts.parquet", "provenance.json",
+             "bounds_in_training.parquet"}
     assert {path.name for path in results.RESULTS.iterdir()} == names
     for path in results.RESULTS.iterdir():
         path.chmod(0o400)
@@ -271,14 +277,16 @@ def test_provenance_leaves_no_trace_of_the_machine(written):
 def test_stored_results_are_small():
     assert sum(path.stat().st_size for path in RESULTS.rglob("*")) <= 8e6
     assert {path.name for path in RESULTS.iterdir()} == {
-        "headline.parquet", "dense.parquet", "cuts.parquet", "provenance.json"}
+        "headline.parquet", "dense.parquet", "cuts.parquet", "provenance.json",
+        *(f"{table}.parquet" for table in bound_tables.TABLES)}
 
 
 def test_stored_provenance_is_of_this_study_and_of_no_machine():
     assert traces((RESULTS / "provenance.json").read_text()) == []
     assert set(provenance()) == {
         "command", "result_version", "commit", "processor", "seconds_on_one_core",
-        "seconds_from_first_to_last_task", "versions", "seconds_by_grid", "settings"}
+        "seconds_from_first_to_last_task", "versions", "seconds_by_grid", "settings",
+        "bounds"}
     assert json.loads(json.dumps(results._settings())) == provenance()["settings"]
     assert up_to_date(), "`make sweep` writes them anew"
 
