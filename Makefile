@@ -52,7 +52,7 @@ bench: .venv/.ok  ## time the engine against a plain PyTorch loop, and the sweep
 	$(PY) benchmarks/training.py
 	$(PY) benchmarks/sweep.py
 
-sweep: .venv/.ok  ## measure every setting of the study anew and rewrite results/ (an hour)
+sweep: .venv/.ok  ## measure every setting of the study anew and rewrite results/ (over an hour)
 	$(PY) -m helpers.results
 
 # Held back: torch where everything was measured, imageio-ffmpeg where its wheel is a third of the size.

@@ -7,7 +7,8 @@ the data; it is kept as a file, so what is finished is not computed again.
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from helpers.arms import Setting
 from helpers.progress import progress
 from helpers.recipes import Recipe
 from helpers.study import RESULTS
-from helpers.sweep import SPACING
+from helpers.sweep import SPACING, computed
 from helpers.tasks import one_thread, writable, write
 
 VERSION = 1  # raise it when a change of code changes these tables
@@ -90,11 +91,12 @@ def missing(folder: Path) -> list[Task]:
 
 
 def complete(folder: Path, client=None) -> int:
-    """Compute the missing tasks, on a Dask client's workers if there is one; return how many."""
+    """Compute the missing tasks, as `sweep.complete`; return how many were missing."""
     folder = writable(folder)
     wanted = missing(folder)
-    with progress(len(wanted), "bounds") as bar:
-        for task, content in _computed(wanted, client):
+    with (progress(len(wanted), "bounds") as bar,
+          closing(computed(_content, wanted, folder, client)) as finished):
+        for task, content in finished:
             write(folder / task.name, content)
             bar.update()
     return len(wanted)
@@ -120,15 +122,6 @@ def described() -> dict:
             "tasks": len(tasks()), "digest": hashlib.sha256(names.encode()).hexdigest()[:16]}
 
 
-def _computed(wanted: list[Task], client) -> Iterable[tuple[Task, bytes]]:
-    if client is None:
-        return ((task, _content(task)) for task in wanted)
-    from distributed import as_completed  # imports for seconds: only where used
-
-    futures = {client.submit(_content, task, key=task.name): task for task in wanted}
-    return ((futures[future], future.result()) for future in as_completed(futures))
-
-
 def _at(points: str, table: pd.DataFrame) -> pd.DataFrame:
     checks.one_of("points", points, table.points.unique())
     return table[table.points == points].rename(columns={"data_seed": "draw"})
@@ -143,8 +136,12 @@ def _readable(path: Path) -> bool:
 
 
 def _content(task: Task) -> bytes:
+    """Return the table of a task as the content of its file; RuntimeError naming it if it fails."""
     content = io.BytesIO()
-    with one_thread():
-        TABLES[task.table](task.setting).to_parquet(content, index=False,
-                                               write_page_checksum=True)
+    try:
+        with one_thread():
+            table = TABLES[task.table](task.setting)
+    except Exception as error:
+        raise RuntimeError(f"{task}: {type(error).__name__}: {error}") from error
+    table.to_parquet(content, index=False, write_page_checksum=True)
     return content.getvalue()

@@ -17,7 +17,7 @@ from helpers.data import Problem
 from helpers.lipsdp import lipschitz_bound, norm_product
 from helpers.networks import Networks
 from helpers.pruning import choose, prune
-from helpers.regions import linear_regions, local_lipschitz, max_difference, suffix_lipschitz
+from helpers.regions import linear_regions, max_difference, suffix_lipschitz
 from helpers.removals import every_node
 from helpers.replacements import fresh_means, stale_means
 from helpers.training import train
@@ -72,7 +72,7 @@ def in_training(setting: Setting) -> pd.DataFrame:
     for step in MOMENTS:
         networks = trained(replace(setting, recipe=replace(setting.recipe, steps=step)), problem)
         parts[step] = _first_layer_ratios(every_node(networks, problem, layers=(0,)))
-        parts[step]["K"] = norm_product(networks, 0).detach().numpy()
+        parts[step]["K"] = norm_product(networks, 0).numpy()
     return pd.concat(parts, names=["step"]).reset_index()
 
 
@@ -118,6 +118,6 @@ def _exact(networks: Networks, pruned: Networks, i: int, problem: Problem) -> di
     regions = linear_regions(networks, i, plane)
     outputs = networks.select(i).activations(problem.x_train)
     patterns = torch.cat([layer[0] > 0 for layer in outputs], 1)
-    return {"whole": local_lipschitz(networks, i, plane), "regions": len(regions),
+    return {"whole": float(regions.steepness.max()), "regions": len(regions),
             "suffix": suffix_lipschitz(networks, i, plane, 0),
             "seen": len(patterns.unique(dim=0)), "sup": max_difference(networks, pruned, i, plane)}

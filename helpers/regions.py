@@ -47,6 +47,11 @@ class Regions:
         x, y = np.moveaxis(self.vertices - self.vertices[:, :1], 2, 0)
         return (x * np.roll(y, -1, 1) - y * np.roll(x, -1, 1)).sum(1) / 2
 
+    @property
+    def steepness(self) -> np.ndarray:
+        """The operator norm (regions,) of the logits' Jacobian on every region."""
+        return np.linalg.norm(self.slopes, 2, axis=(1, 2))
+
     def largest(self) -> tuple[np.ndarray, float]:
         """Return the point (2,) of the box with the largest absolute logit, and that value.
 
@@ -73,7 +78,7 @@ def local_lipschitz(networks: Networks, i: int, box) -> float:
 
     The largest operator norm of their Jacobian on any linear region. Raises as `linear_regions`.
     """
-    return _largest_norm(linear_regions(networks, i, box).slopes)
+    return float(linear_regions(networks, i, box).steepness.max())
 
 
 def suffix_lipschitz(networks: Networks, i: int, box, layer: int) -> float:
@@ -88,7 +93,7 @@ def suffix_lipschitz(networks: Networks, i: int, box, layer: int) -> float:
     jacobians = layers[-1][0][None]
     for k in reversed(range(layer + 1, len(patterns))):
         jacobians = np.tensordot(jacobians * patterns[k][:, None], layers[k][0], 1)
-    return _largest_norm(jacobians)
+    return float(np.linalg.norm(jacobians, 2, axis=(1, 2)).max())
 
 
 def max_difference(a: Networks, b: Networks, i: int, box) -> float:
@@ -162,10 +167,6 @@ def _affine(maps, weight, bias) -> np.ndarray:
     maps = np.tensordot(maps, weight, (2, 1))
     maps[:, 2] += bias
     return maps
-
-
-def _largest_norm(matrices) -> float:
-    return float(np.linalg.norm(matrices, 2, (1, 2)).max())
 
 
 def _layers(name: str, networks: Networks, i: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -5,7 +5,7 @@ named by a hash of what it holds; running again computes only what is missing.
 """
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -110,7 +110,7 @@ def complete(grids: Iterable[Grid], folder, client=None) -> int:
     folder = writable(folder)
     missing = _missing(tasks, folder)
     with (progress(len(tasks), "sweep") as bar,
-          closing(_computed(missing, folder, client)) as finished):
+          closing(computed(compute, missing, folder, client)) as finished):
         bar.update(len(tasks) - len(missing))
         for task, content in finished:
             write(folder / task.name, content)
@@ -147,8 +147,11 @@ def timing(grids: Iterable[Grid], folder) -> tuple[float, float]:
     return sum(took.values()), max(ends.values()) - first
 
 
-def _computed(tasks: list[Task], folder: Path, client) -> Iterator[tuple[Task, bytes]]:
-    """Yield tasks with their content as they are finished."""
+def computed(compute: Callable, tasks: list, folder: Path, client) -> Iterator[tuple]:
+    """Yield tasks with what `compute` gives of them, as they are finished; errors as `run`.
+
+    Tasks have a name and a text of their own.
+    """
     if client is None:
         yield from ((task, compute(task)) for task in tasks)
         return

@@ -1,14 +1,13 @@
 """Tables of bounds: their rows are those of the functions they collect, whole and up to date."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from distributed import Client
 
 from helpers import bound_tables, ladders, results
 from helpers.arms import Setting
@@ -113,13 +112,25 @@ def test_only_what_is_missing_or_damaged_is_computed(small):
 
 
 def test_a_client_computes_the_same(small):
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
-        client = SimpleNamespace(submit=lambda function, task, key: pool.submit(function, task))
-        patch.setattr("distributed.as_completed", list)
+    with Client(processes=False, n_workers=1, dashboard_address=":0") as client:
         assert bound_tables.complete(small / "a", client) == 2
     bound_tables.complete(small / "b")
     for task in bound_tables.tasks():
         assert (small / "a" / task.name).read_bytes() == (small / "b" / task.name).read_bytes()
+
+
+def test_a_task_that_fails_is_named_and_what_was_finished_stays(small, monkeypatch):
+    first, second = bound_tables.tasks()
+
+    def failing(setting):
+        if setting.data_seed == 1:
+            raise ValueError("no such thing")
+        return ladders.in_training(setting)
+
+    monkeypatch.setattr(bound_tables, "TABLES", {"bounds_in_training": failing})
+    with pytest.raises(RuntimeError, match="data_seed=1.*ValueError: no such thing"):
+        bound_tables.complete(small)
+    assert bound_tables.missing(small) == [second]
 
 
 def test_a_task_is_named_by_all_that_it_depends_on(monkeypatch):
