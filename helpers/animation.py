@@ -1,58 +1,190 @@
-"""Films of decision maps during training, as small MP4 videos inside the notebook."""
+"""Films of decision maps during training: small MP4 videos with a poster, inside the notebook."""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
 import numpy as np
-from imageio_ffmpeg import get_ffmpeg_exe
-from IPython.display import HTML
-from matplotlib.animation import FuncAnimation
+import torch
+from imageio_ffmpeg import write_frames
+from matplotlib.figure import Figure
+from PIL import Image
 
-from helpers.compare import plane, probabilities
+from helpers.compare import disagreement, plane, probabilities
 from helpers.data import Problem
 from helpers.networks import Networks
 from helpers.plots import CORNERS, decision_map, panels
+from helpers.pruning import Kept, prune
 from helpers.training import Run
 
 INTERVAL = 120  # milliseconds a frame
+FRAMES, TUNING_FRAMES = 40, 15  # at most, of training and of fine-tuning after it
+HOLD = 10  # frames for which the end stands still before the film starts again
+PANEL, BAR, DPI = 3, 0.4, 100  # inches of a panel and of the player's bar, dots an inch
+ENCODING = ["-crf", "33", "-preset", "slow", "-threads", "1", "-movflags", "+faststart"]
+
+Moment = tuple[str, list[Networks]]  # what stands above the panels, and a network for each
 
 
-def film(runs: dict[str, Run], i: int, problem: Problem, resolution: int = 80) -> HTML:
-    """Return a video of network i's decision map in several runs side by side.
+@dataclass(frozen=True)
+class Film:
+    """An MP4 video and its last frame as a PNG; notebooks show a player.
 
-    runs: titles and what `train` gave with as many snapshots each; one frame per snapshot.
-    Raises ValueError where a run has no snapshots or another number of them.
+    label: what is shown, for those who do not see it; width, height: in pixels.
     """
-    counts = {len(run.snapshots) for run in runs.values()}
-    if len(counts) != 1 or counts == {0}:
-        raise ValueError(f"runs have {sorted(counts)} snapshots; expected the same number, some")
+
+    label: str
+    width: int
+    height: int
+    video: bytes = field(repr=False)
+    poster: bytes = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        poster, video = (b64encode(data).decode() for data in (self.poster, self.video))
+        return (f'<video controls loop muted playsinline preload="metadata" width="{self.width}" '
+                f'height="{self.height}" style="max-width: 100%; height: auto" '
+                f'aria-label="{escape(self.label)}" poster="data:image/png;base64,{poster}">'
+                f'<source src="data:video/mp4;base64,{video}" type="video/mp4"></video>')
+
+
+def film(runs: dict[str, Run], i: int, problem: Problem, resolution: int = 80) -> Film:
+    """Return a film of network i's decision map in several runs side by side.
+
+    runs: titles and what `train` gave, with the same snapshots each; of many, `FRAMES` are shown,
+    closer together at the start. Raises ValueError where snapshots are missing or of other steps.
+    """
+    steps = _common_steps(runs.values())
+    moments = [(f"step {steps[k]}", [run.snapshots[k].select(i) for run in runs.values()])
+               for k in _shown(len(steps), FRAMES)]
+    return _film(list(runs), moments, f"from step {steps[0]} to {steps[-1]} of training", problem,
+                 resolution)
+
+
+def corners_film(dense: Run, prune_first: Run, fine_tuned: Run, kept: Kept, i: int,
+                 problem: Problem, compensation: str = "mean", resolution: int = 80) -> Film:
+    """Return a film of network i in four corners of the square, in step: dense, A, A' and B.
+
+    dense, prune_first, fine_tuned: how these corners were trained, with snapshots; kept and
+    compensation as in `prune`. At every step of training A is the dense network of that step,
+    pruned, and so is A'; then A' is fine-tuned and the others stand still. Above the panels stands
+    the share of the plane on which A, later A', and B differ. Raises ValueError for snapshots as
+    `film` does, and for runs that do not start where those of a square start.
+    """
+    steps, tuning = _common_steps([dense, prune_first]), _common_steps([fine_tuned])
     grid = plane(problem, resolution)
-    frames = [[_frame(networks, i, grid, resolution) for networks in run.snapshots]
-              for run in runs.values()]
-    axes, images = panels(len(runs), size=2.6), []
-    for ax, (title, run) in zip(axes, runs.items(), strict=True):
-        images.append(decision_map(run.snapshots[0], i, problem, ax, resolution).images[0])
-        ax.set_title(title, color=CORNERS.get(title, "black"))
-    steps = next(iter(runs.values())).snapshot_steps
-    label = axes[0].figure.supxlabel("", fontsize="small")
+    cut = partial(prune, kept=kept, problem=problem, compensation=compensation)
+    _check_start("prune_first", prune_first, cut(dense.snapshots[0]))
+    _check_start("fine_tuned", fine_tuned, cut(dense.snapshots[-1]))
 
-    def draw(k):
-        for image, own in zip(images, frames, strict=True):
-            image.set_data(own[k])
-        label.set_text(f"step {steps[k]}")
+    def moment(when: str, name: str, *corners: Networks) -> Moment:
+        share = disagreement(corners[2], corners[3], grid).item()
+        return f"{when}: {name} and B differ on {share:.1%} of the plane", list(corners)
 
-    moving = FuncAnimation(axes[0].figure, draw, frames=len(steps), interval=INTERVAL)
-    video = _video(moving)
-    plt.close(axes[0].figure)
-    return HTML(video)
-
-
-def _frame(networks: Networks, i: int, grid, resolution: int) -> np.ndarray:
-    chance = probabilities(networks.select(i), grid)[0, :, 1]
-    return chance.view(resolution, resolution).numpy()
+    moments = []
+    for k in _shown(len(steps), FRAMES):
+        large, small = (run.snapshots[k].select(i) for run in (dense, prune_first))
+        pruned = cut(dense.snapshots[k]).select(i)
+        moments.append(moment(f"training, step {steps[k]}", "A", large, pruned, pruned, small))
+    for k in _shown(len(tuning), TUNING_FRAMES):  # the other three stay as training left them
+        tuned = fine_tuned.snapshots[k].select(i)
+        moments.append(moment(f"fine-tuning, step {tuning[k]}", "A'", large, pruned, tuned, small))
+    length = f"from step {steps[0]} to {steps[-1]} of training and to {tuning[-1]} of fine-tuning"
+    return _film(list(CORNERS)[1:5], moments, length, problem, resolution, columns=2, points=False)
 
 
-def _video(moving: FuncAnimation) -> str:
-    """Return the HTML video element of an animation, encoded by the packaged ffmpeg."""
-    small = ["-crf", "30", "-preset", "veryslow"]
-    with plt.rc_context({"animation.ffmpeg_path": get_ffmpeg_exe(), "animation.writer": "ffmpeg",
-                         "animation.ffmpeg_args": small}):
-        return moving.to_html5_video(embed_limit=2)
+def _common_steps(runs: Iterable[Run]) -> tuple[int, ...]:
+    """Return the steps of the runs' snapshots; ValueError unless there are some, all the same."""
+    taken = {run.snapshot_steps for run in runs}
+    counts = sorted({len(steps) for steps in taken})
+    if len(counts) != 1 or counts == [0]:
+        raise ValueError(f"runs have {counts} snapshots; expected the same number, some")
+    if len(taken) != 1:
+        ends = sorted(steps[-1] for steps in taken)
+        raise ValueError(f"runs have snapshots up to steps {ends}; expected the same steps")
+    return taken.pop()
+
+
+def _check_start(name: str, run: Run, expected: Networks) -> None:
+    """Raise ValueError unless a run starts, but for rounding, from the expected networks."""
+    start = run.snapshots[0]
+    pairs = zip(start.parameters(), expected.parameters(), strict=True)
+    if (start.widths, start.seeds) != (expected.widths, expected.seeds) or not all(
+            torch.allclose(p, q, equal_nan=True) for p, q in pairs):
+        raise ValueError(f"{name} does not start from the pruned networks of dense; expected the "
+                         "runs, the kept nodes and the compensation of one square")
+
+
+def _shown(count: int, frames: int) -> list[int]:
+    """Return which of `count` snapshots to show: of more than `frames`, most near the start."""
+    if count <= frames:
+        return list(range(count))
+    return np.unique((np.linspace(0, 1, frames) ** 2 * (count - 1)).round().astype(int)).tolist()
+
+
+def _film(titles: list[str], moments: list[Moment], length: str, problem: Problem,
+          resolution: int, columns: int | None = None, points: bool = True) -> Film:
+    """Return the film of some moments, a panel for each title; points: draw the training points."""
+    grid = plane(problem, resolution)
+    axes, images = panels(len(titles), columns, PANEL, dpi=DPI, layout="constrained"), []
+    for ax, title, networks in zip(axes, titles, moments[0][1], strict=True):
+        images += decision_map(networks, 0, problem, ax, resolution, points).images
+        images[-1].set_interpolation("bilinear")
+        ax.set_title(title, color=CORNERS.get(title, "black"), fontsize=11, loc="left")
+    figure, pictures = axes[0].figure, []
+    text = figure.suptitle(moments[0][0], ha="left", fontsize=11)
+    _leave_bar(figure)
+    text.set_x(axes[0].get_position().x0)
+    for caption, shown in moments:
+        for image, networks in zip(images, shown, strict=True):
+            chance = probabilities(networks, grid)[0, :, 1]
+            image.set_data(chance.view(resolution, resolution).numpy())
+        text.set_text(caption)
+        pictures.append(_picture(figure))
+    plt.close(figure)
+    height, width = pictures[-1].shape[:2]
+    label = f"Film: decision map of {', '.join(titles)}, {length}, {len(moments)} frames"
+    return Film(label, width, height, _mp4(pictures + HOLD * pictures[-1:]), _png(pictures[-1]))
+
+
+def _leave_bar(figure: Figure) -> None:
+    """Make room for the player's bar below the panels, and fix where they are."""
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + BAR)
+    share = BAR / (height + BAR)
+    figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))
+    figure.canvas.draw()
+    figure.set_layout_engine("none")
+
+
+def _picture(figure: Figure) -> np.ndarray:
+    """Return the figure as pixels (height, width, 3)."""
+    figure.canvas.draw()
+    return np.ascontiguousarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+
+
+def _mp4(pictures: list[np.ndarray]) -> bytes:
+    """Return a video of the pictures, encoded by the packaged ffmpeg."""
+    height, width = pictures[0].shape[:2]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        writer = write_frames(path, (width, height), fps=1000 / INTERVAL, macro_block_size=2,
+                              output_params=ENCODING)
+        writer.send(None)
+        for picture in pictures:
+            writer.send(picture)
+        writer.close()
+        return path.read_bytes()
+
+
+def _png(picture: np.ndarray) -> bytes:
+    """Return a picture as a small PNG: 128 colours, the rare ones of the titles among them."""
+    file = BytesIO()
+    few = Image.fromarray(picture).quantize(128, Image.Quantize.MAXCOVERAGE, kmeans=3)
+    few.save(file, "PNG", optimize=True)
+    return file.getvalue()
