@@ -12,11 +12,15 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 import torch
+from IPython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.scale import SymmetricalLogScale
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from scipy.optimize import isotonic_regression
 from torch import Tensor
 
 from helpers import checks
@@ -26,11 +30,12 @@ from helpers.data import Problem
 from helpers.intervals import Estimate, estimate
 from helpers.networks import Networks
 from helpers.pruning import prune
+from helpers.recipes import Recipe
 from helpers.regions import Regions
 from helpers.removals import without_node
 from helpers.square import Square
 from helpers.training import Run
-from helpers.weights import joint_movement
+from helpers.weights import joint_movement, kernel_pairs, movement
 
 CORNERS = {
     "initial": "#999999",
@@ -40,7 +45,8 @@ CORNERS = {
     "prune first (B)": "#0072B2",
     "noise floor": "#009E73",
 }
-CRITERIA_COLOURS = dict(zip(CRITERIA, sns.color_palette("colorblind", len(CRITERIA)), strict=True))
+CRITERIA_COLOURS = dict(zip(CRITERIA, sns.color_palette("colorblind", len(CRITERIA)), strict=True)
+                        ) | {"taylor": "#882255"}  # instead of a pink too pale for words
 MOVEMENT_COLOURS = {"trained": "#C8C8C8", "one of each": "#DDAA33", "coasted": "#AA3377",
                     "never updated": "#332288"}  # in drawing order, the rarest on top
 LAYER_COLOURS = ("#56B4E9", "#CC79A7", "#009E73")  # of hidden layers
@@ -49,12 +55,17 @@ CLASSES = ("#762A83", "#1B7837")  # the ends of the map's scale
 MAP = "PRGn"
 MARKS = ListedColormap(["#F4B183", "#EEEEEE", "#9DC3E6"])  # fails, neither, survives
 DIFFERENCE = ListedColormap(["#F2F2F2", "#CC3311"])  # alike, different
-CERTAINTY = ListedColormap(["#F2F2F2", "#F3D9A4", "#CC3311"])  # stays, may change, changes
+CERTAINTY = ListedColormap(["#F2F2F2", "#E8B04A", "#CC3311"])  # stays, may change, changes
 
 
 def use_style() -> None:
-    """Set the style of every figure that follows: small, white, without clutter."""
-    sns.set_theme(context="paper", style="ticks", rc={
+    """Set the style of every figure that follows: small, white, without clutter.
+
+    In a notebook figures have two pixels for each of theirs, sharp on a dense screen.
+    """
+    if get_ipython():
+        set_matplotlib_formats("retina")
+    sns.set_theme(context="paper", style="ticks", palette="colorblind", rc={
         "figure.dpi": 90, "figure.figsize": (5.2, 3.2), "figure.constrained_layout.use": True,
         "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": "medium",
         "axes.titlelocation": "left", "legend.frameon": False, "figure.facecolor": "white"})
@@ -159,20 +170,60 @@ def square_row(square: Square, i: int, problem: Problem, axes=None, resolution: 
     return axes
 
 
+def commuting_square(square: Square, i: int, problem: Problem, changed: Estimate, gap: Estimate,
+                     floor: Estimate, ax: Axes | None = None, resolution: int = 120) -> Axes:
+    """Draw both ways around the square of network i as maps, with distances beside the arrows.
+
+    Shares of the plane: changed: what pruning does to the dense network; gap: between the two
+    orders; floor: between B and B trained again in another batch order.
+    """
+    ax = ax or panel(4.8, 4.5)
+    shown = {"initial": (square.initial, 0, 1.7), "dense": (square.dense, 2.2, 1.7),
+             "prune first (B)": (square.prune_first, 0, 0),
+             "train first (A)": (square.train_first, 2.2, 0)}
+    for name, (networks, *place) in shown.items():
+        inset = ax.inset_axes((*place, 1, 1), transform=ax.transData)
+        decision_map(networks, i, problem, inset, resolution, points=False)
+        inset.set_title(name, color=CORNERS[name], loc="center", fontweight="bold")
+    for start, end, style in (((1.05, 2.2), (2.15, 2.2), "->"), ((0.5, 1.65), (0.5, 1.2), "->"),
+                              ((2.7, 1.65), (2.7, 1.2), "->"), ((1.05, 0.5), (2.15, 0.5), "<->")):
+        ax.annotate("", end, start, arrowprops={"arrowstyle": style, "color": "#222222",
+                                                "linewidth": 1.5, "mutation_scale": 14})
+    ax.text(1.6, 2.25, "train", ha="center")
+    ax.text(0.57, 1.42, "prune,\nthen train", va="center")
+    ax.text(2.63, 1.42, f"prune: changes\n{_percent(changed)}", va="center", ha="right")
+    ax.text(1.6, 0.55, f"apart on\n{_percent(gap)}", ha="center", fontweight="bold")
+    ax.text(1.6, 0.45, f"B, trained again:\n{_percent(floor)}", ha="center", va="top",
+            color=CORNERS["noise floor"])
+    ax.set(xlim=(0, 3.2), ylim=(0, 2.85), aspect="equal")
+    ax.axis("off")
+    return ax
+
+
 def kernel_scatter(a: Tensor, b: Tensor, moved_a: Tensor, moved_b: Tensor,
-                   ax: Axes | None = None, reach: float | None = None) -> Axes:
+                   ax: Axes | None = None, reach: float | None = None, size: float = 2) -> Axes:
     """Scatter the weights of A and B, coloured by how both moved (as `movement` classes them).
 
-    reach: the largest absolute weight shown, by default that of all.
+    reach: the largest absolute weight shown, by default that of all; size: of the dots, in points
+    squared.
     """
     ax = ax or plt.gca()
     masks = joint_movement(moved_a, moved_b)
     for name, colour in MOVEMENT_COLOURS.items():
-        ax.scatter(a[masks[name]], b[masks[name]], s=2, color=colour, linewidth=0, label=name)
+        ax.scatter(a[masks[name]], b[masks[name]], s=size, color=colour, linewidth=0, label=name)
     reach = reach or max(a.abs().max(), b.abs().max()).item()
     ax.set(xlabel="weight, train first (A)", ylabel="weight, prune first (B)", aspect="equal",
            xlim=(-reach, reach), ylim=(-reach, reach))
     return ax
+
+
+def main_kernel(square: Square, i: int, recipe: Recipe, ax: Axes | None = None,
+                reach: float | None = None) -> Axes:
+    """Draw `kernel_scatter` of the weights of network i between its first two hidden layers."""
+    *ends, start = (part[i] for part in kernel_pairs(square, 1))
+    moved = (movement(start, end, recipe) for end in ends)
+    ax = kernel_scatter(*ends, *moved, ax or panel(), reach, size=10)
+    return legend_beside(ax, markerscale=2)
 
 
 def kernel_zooms(a: Tensor, b: Tensor, moved_a: Tensor, moved_b: Tensor, reach: float):
@@ -187,6 +238,27 @@ def kernel_zooms(a: Tensor, b: Tensor, moved_a: Tensor, moved_b: Tensor, reach: 
 def legend_beside(ax: Axes, **kwargs) -> Axes:
     """Place the legend to the right of an axis, where it hides nothing."""
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), **kwargs)
+    return ax
+
+
+def names_beside(ax: Axes | None = None) -> Axes:
+    """Write the label of each line right of the axis, in its colour, at the height of its end.
+
+    Names that would overlap are moved apart; call it when the limits of the axis are final.
+    """
+    ax = ax or plt.gca()
+    ax.figure.draw_without_rendering()  # settles limits and layout
+    place = ax.transData + ax.transAxes.inverted()
+    lines = [line for line in ax.lines if not line.get_label().startswith("_")]
+    ends = np.array([place.transform(line.get_xydata()[-1])[1] for line in lines])
+    order = ends.argsort()
+    row = 1.2 * plt.rcParams["font.size"] * ax.figure.dpi / 72 / ax.get_window_extent().height
+    room = row * np.arange(len(lines))
+    heights = isotonic_regression(ends[order] - room).x + room
+    for k, height in zip(order, heights, strict=True):
+        ax.annotate(lines[k].get_label(), (1, height), xycoords="axes fraction", xytext=(6, 0),
+                    textcoords="offset points", va="center", color=lines[k].get_color(),
+                    fontsize="small")
     return ax
 
 
@@ -259,7 +331,7 @@ def course(steps, values: np.ndarray, ax: Axes | None = None, colour: str | None
 
 def gain_curves(x, named: dict[str, list[Estimate]], margin: float, ax: Axes | None = None,
                 colours: dict[str, str] | None = None) -> Axes:
-    """Draw differences from a reference over x, a `curve` for each name, named for the legend.
+    """Draw differences from a reference over x, a `curve` for each name, the label of its line.
 
     The axis of the gains is linear up to the margin, which is shaded, and logarithmic beyond it.
     """
@@ -279,7 +351,7 @@ def gain_curves(x, named: dict[str, list[Estimate]], margin: float, ax: Axes | N
 def gain_panels(x, shown: dict[str, dict[str, list[Estimate]]], margin: float, xlabel: str,
                 columns: int | None = None, size: float = 2.3, xscale: str = "linear",
                 colours: dict[str, str] | None = None) -> np.ndarray:
-    """Draw `gain_curves` in a panel for each title in `shown`, on shared axes, with one legend."""
+    """Draw `gain_curves` in a panel for each title in `shown`, on shared axes, named beside."""
     axes = panels(len(shown), columns, size, sharex=True, sharey=True,
                   subplot_kw={"xscale": xscale})
     for ax, (title, named) in zip(axes, shown.items(), strict=True):
@@ -290,8 +362,8 @@ def gain_panels(x, shown: dict[str, dict[str, list[Estimate]]], margin: float, x
     for ax in axes[-columns:]:
         ax.set_xlabel(xlabel)
     for ax in axes[::columns]:
-        ax.set_ylabel("gain")
-    legend_beside(axes[-1])
+        ax.set_ylabel("gain in accuracy")
+    names_beside(axes[-1])
     return axes
 
 
@@ -314,11 +386,15 @@ def phase_map(table: pd.DataFrame, shares: dict[str, Sequence[float]],
     ax = ax or plt.gca()
     sns.heatmap(table, annot=True, fmt=".2f", cmap="viridis", cbar=False, ax=ax,
                 annot_kws={"size": 8}, **kwargs)
+    for number in ax.texts:
+        number.set_y(number.get_position()[1] + 0.27)  # above a line through the middle
     rows = np.arange(len(table)) + 0.5
     for (name, values), style in zip(shares.items(), ("--", ":"), strict=False):
         ax.plot(np.arange(table.shape[1]) + 0.5, np.interp(values, table.index, rows), style,
-                color="white", linewidth=1.5, label=name)
+                color="white", linewidth=1.5, label=name,
+                path_effects=[withStroke(linewidth=3, foreground="#222222")])  # seen on any colour
     ax.invert_yaxis()
+    ax.tick_params(axis="y", rotation=0)
     return ax
 
 
@@ -517,6 +593,10 @@ def certainty_map(certain, changed, problem: Problem, ax: Axes | None = None) ->
     ax = plane_image(np.where(changed, 2, 1 - certain), problem, ax, cmap=CERTAINTY, vmin=0, vmax=2)
     ax.set_title(f"{certain.mean():.0%} certain, {changed.mean():.0%} change")
     return ax
+
+
+def _percent(e: Estimate) -> str:
+    return f"{100 * e.value:.1f} % [{100 * e.low:.1f}, {100 * e.high:.1f}]"
 
 
 def _plane_axes(problem: Problem, ax: Axes) -> Axes:

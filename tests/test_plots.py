@@ -79,6 +79,21 @@ def test_the_square_in_its_own_colours(ax):
     assert row[3].get_title().endswith("differ")
 
 
+def test_the_commuting_square_shows_its_corners_and_says_how_far_they_are_apart(ax):
+    square = commute(A, MOONS, FEW, "std", 0.5)
+    shares = [Estimate(k / 10, k / 10 - 0.05, k / 10 + 0.025, 8, 2) for k in (1, 2, 3)]
+    assert plots.commuting_square(square, 2, MOONS, *shares, ax, resolution=7) is ax
+    corners = {"initial": square.initial, "dense": square.dense,
+               "prune first (B)": square.prune_first, "train first (A)": square.train_first}
+    assert [own.get_title(loc="center") for own in ax.child_axes] == list(corners)
+    for own, networks in zip(ax.child_axes, corners.values(), strict=True):
+        expected = probabilities(networks, plane(MOONS, 7))[2, :, 1].view(7, 7)
+        np.testing.assert_allclose(image(own), expected, rtol=1e-6)
+    said = [text.get_text() for text in ax.texts if text.get_text()]
+    assert said[2:] == ["prune: changes\n10.0 % [5.0, 12.5]", "apart on\n20.0 % [15.0, 22.5]",
+                        "B, trained again:\n30.0 % [25.0, 32.5]"]
+
+
 def test_losses_are_the_median_with_the_middle_half(ax):
     run = train(tiny(5), MOONS, FEW, loss_every=4)
     assert plots.losses(run, ax, label="dense") is ax
@@ -118,7 +133,7 @@ def test_gain_curves_shade_the_margin_and_name_every_curve(ax):
     assert labels == ["-1", "-0.1", "-0.01", "0", "+0.01", "+0.1"]
 
 
-def test_gain_panels_share_their_axes_and_one_legend():
+def test_gain_panels_share_their_axes_and_their_names():
     gains = {"dense": ESTIMATES[::-1], "prune first (B)": ESTIMATES}
     shown = {"few": gains, "many": {"dense": ESTIMATES}, "more": gains, "most": gains}
     axes = plots.gain_panels([5, 50, 500], shown, 0.01, "points", 2, xscale="log",
@@ -132,7 +147,7 @@ def test_gain_panels_share_their_axes_and_one_legend():
     assert labels == [(False, True), (False, False), (True, True), (True, False)]
     assert [text.get_text() for text in axes[2].get_xticklabels()] == ["5", "50", "500"]
     assert not len(axes[0].xaxis.get_minorticklocs())
-    assert [ax.get_legend() is None for ax in axes] == [True, True, True, False]
+    assert [len(ax.texts) for ax in axes] == [0, 0, 0, len(gains)]
     plt.close("all")
 
 
@@ -165,6 +180,16 @@ def test_kernel_scatter_colours_by_movement(ax):
                      "one of each": [[3, 13]]}
 
 
+def test_main_kernel_shows_the_weights_of_one_network_in_both_orders(ax):
+    square = commute(A, MOONS, FEW, "std", 0.4)
+    assert plots.main_kernel(square, 2, FEW, ax, reach=0.5) is ax
+    drawn = np.concatenate([dots.get_offsets() for dots in ax.collections])
+    pair = [n.weights[1][2].detach().flatten() for n in (square.train_first, square.prune_first)]
+    assert sorted(drawn.tolist()) == sorted(torch.stack(pair, 1).tolist())
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert ax.get_xlim() == (-0.5, 0.5) and names == list(plots.MOVEMENT_COLOURS)
+
+
 def test_gradient_scatter_splits_by_coasting(ax):
     gradient, moved = torch.tensor([-1.0, 2.0, 3.0]), torch.tensor([4.0, 5.0, 6.0])
     plots.gradient_scatter(gradient, moved, torch.tensor([True, False, False]), ax)
@@ -178,6 +203,29 @@ def test_move_histogram_stacks_shares_of_all_weights(ax):
     heights = [patch.get_xy()[:, 1].max() for patch in ax.patches]
     assert sorted(heights) == pytest.approx([0.4, 0.6])  # 2 of 5 early, 3 of 5 with late on top
     assert ax.lines[0].get_xdata() == [1.5, 1.5]
+
+
+def test_names_stand_beside_the_ends_of_their_lines_and_apart(ax):
+    for end, name in ((1, "low"), (9, "high"), (9, "same")):
+        ax.plot([0, 1], [5, end], label=name)
+    ax.plot([0, 1], [5, 5])
+    ax.set(yscale="log", ylim=(1, 100))
+    assert plots.names_beside(ax) is ax
+    low, *pair = ax.texts
+    heights = {text.get_text(): text.xy[1] for text in ax.texts}
+    assert (low.xy, low.get_color()) == ((1, 0), ax.lines[0].get_color())
+    assert np.mean([heights["high"], heights["same"]]) == pytest.approx(np.log10(9) / 2)
+    boxes = [text.get_window_extent() for text in pair]
+    assert not boxes[0].overlaps(boxes[1]) and boxes[0].x0 > ax.get_window_extent().x1
+
+
+def test_a_phase_map_has_its_shares_between_its_rows(ax):
+    table = pd.DataFrame([[1, 2], [3, 4]], index=[0.2, 0.6], columns=["a", "b"])
+    assert plots.phase_map(table, {"dead": [0.3, 0.6]}, ax) is ax
+    assert [text.get_text() for text in ax.texts] == ["1.00", "2.00", "3.00", "4.00"]
+    line, = ax.lines
+    np.testing.assert_allclose(line.get_xydata(), [[0.5, 0.75], [1.5, 1.5]])
+    assert ax.get_ylim() == (0, 2) and line.get_label() == "dead"
 
 
 def test_the_legend_stands_beside(ax):
