@@ -15,8 +15,9 @@ In the order data flow:
 - `tasks`, `sweep`, `command`: grids of settings, resumable, from Python or the command line;
 - `study`, `ladders`, `bound_tables`, `results`: the settings of this study, and the tables they
   left;
-- `claims`: what the post says, what was measured, the verdict;
-- `plots`, `animation`: figures and films.
+- `claims`, `statements`: what the post says, what was measured, the verdict; what of it holds at
+  other settings;
+- `plots`, `animation`, `sliders`: figures, films, figures with controls.
 
 `checks`, `streams` and `progress` serve them all.
 """

@@ -10,6 +10,7 @@ from html import escape
 from IPython.display import Markdown
 
 from helpers import checks
+from helpers.intervals import Estimate
 
 MIME = "application/vnd.claims+json"
 HEADER = ("item", "claim", "measured", "n", "verdict")
@@ -41,6 +42,21 @@ def verdict(in_the_post: bool, elsewhere: bool = True) -> str:
     if not in_the_post:
         return "fails"
     return "holds" if elsewhere else "holds with limits"
+
+
+def compared(a: Estimate, b: Estimate, above: str, below: str, between: str) -> str:
+    """Return the words that the intervals of two estimates allow.
+
+    above: for all of a's interval above all of b's; below: for the reverse; between: for neither.
+    """
+    if a.low > b.high:
+        return above
+    return below if a.high < b.low else between
+
+
+def part(fraction: float) -> str:
+    """Return a share as in a sentence: `half`, or so many per cent."""
+    return "half" if fraction == 0.5 else f"{100 * fraction:g} %"
 
 
 class ClaimTable:

@@ -8,7 +8,18 @@ import torch
 from IPython.core.formatters import DisplayFormatter
 
 from examples import refuses
-from helpers.claims import HEADER, MIME, Claim, ClaimTable, answer, bullets, verdict
+from helpers.claims import (
+    HEADER,
+    MIME,
+    Claim,
+    ClaimTable,
+    answer,
+    bullets,
+    compared,
+    part,
+    verdict,
+)
+from helpers.intervals import Estimate
 
 CLAIM = Claim("P7", "a < b & c", "0.4 [0.3, 0.5]", "8 networks, 2 data draws", "holds")
 
@@ -23,6 +34,19 @@ def test_verdicts(in_the_post, elsewhere, expected):
 
 def test_without_other_regimes_the_posts_own_decides():
     assert (verdict(True), verdict(False)) == ("holds", "fails")
+
+
+@pytest.mark.parametrize("a, b, expected", [
+    ((0.3, 0.4), (0.1, 0.2), "above"), ((0.1, 0.2), (0.3, 0.4), "below"),
+    ((0.1, 0.3), (0.2, 0.4), "between"), ((0.1, 0.2), (0.2, 0.4), "between"),
+    ((0.2, 0.4), (0.1, 0.2), "between")])
+def test_words_follow_from_intervals_that_do_not_touch(a, b, expected):
+    one, other = (Estimate(sum(ends) / 2, *ends, networks=8, draws=2) for ends in (a, b))
+    assert compared(one, other, "above", "below", "between") == expected
+
+
+def test_shares_in_sentences():
+    assert [part(fraction) for fraction in (0.5, 0.3, 0.125)] == ["half", "30 %", "12.5 %"]
 
 
 def test_claims_show_as_html_text_and_data():
