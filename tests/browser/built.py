@@ -1,0 +1,12 @@
+"""The built site: where it lies and which pages it has."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HTML = ROOT / "build/html"
+
+
+def page_names():
+    """Name the pages of the built site, relative to its folder."""
+    pages = (path.relative_to(HTML) for path in HTML.rglob("*.html"))
+    return sorted(str(page) for page in pages if "_static" not in page.parts)
