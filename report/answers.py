@@ -6,7 +6,8 @@ import re
 CLAIMS = "application/vnd.claims+json"
 FIELDS = {"item", "claim", "measured", "n", "verdict"}
 BADGES = {"holds": "success", "holds with limits": "warning", "fails": "danger"}
-ORDERS = ["F3", "P4", "P8"]  # claims about the two orders: in thousands, random half, std half
+ORDERS = "F3"  # the claim about the two orders, on thousands of networks
+EVIDENCE = "what-we-learned"  # the section of a notebook that ends in its claims
 START, END = "<!-- answer:start -->", "<!-- answer:end -->"
 
 
@@ -48,18 +49,43 @@ def collect(notebooks):
     return sorted(claims, key=order)
 
 
-def headline(notebooks):
-    """Return the PNG bytes of the picture shown by the one cell tagged `headline`."""
-    found = [
-        (name, output.data["image/png"])
+def tagged(notebooks, tag, mime):
+    """Return name, cell and data of the outputs of one kind in cells with a tag, in order."""
+    return [
+        (name, cell, output.data[mime])
         for name, notebook in notebooks.items()
         for cell, output in outputs(notebook)
-        if "headline" in cell.metadata.get("tags", []) and "image/png" in output.get("data", {})
+        if tag in cell.metadata.get("tags", []) and mime in output.get("data", {})
     ]
-    if len({name for name, _ in found}) != 1:
-        names = sorted({name for name, _ in found})
-        raise ValueError(f"one notebook must show a picture in a cell tagged headline, not {names}")
-    return base64.b64decode(found[0][1])
+
+
+def headline(notebooks):
+    """Return the PNG bytes of the pictures that the last notebook with any tags `headline`.
+
+    The later of two notebooks that state the answer in pictures rests on more networks.
+    """
+    found = tagged(notebooks, "headline", "image/png")
+    if not found:
+        raise ValueError("no notebook shows a picture in a cell tagged headline")
+    return [base64.b64decode(data) for name, _, data in found if name == found[-1][0]]
+
+
+def film(notebooks):
+    """Return the HTML of the one film in a cell tagged `landing-film`."""
+    found = tagged(notebooks, "landing-film", "text/html")
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} cells tagged landing-film show something; expected one")
+    return found[0][2]
+
+
+def cards(notebooks):
+    """Return for each notebook the PNG bytes and alt text of the first picture tagged `card`."""
+    found = {}
+    for name, cell, data in tagged(notebooks, "card", "image/png"):
+        found.setdefault(name, (base64.b64decode(data), cell.metadata["mystnb"]["image"]["alt"]))
+    if missing := [name for name in notebooks if name not in found]:
+        raise ValueError(f"no picture in a cell tagged card: {', '.join(missing)}")
+    return found
 
 
 def title(notebook):
@@ -81,14 +107,11 @@ def answer_of(name, notebook):
 
 
 def short_answer(notebooks, claims):
-    """Write the answer to the project's question: what the notebooks on both orders answer."""
-    settled = {claim["item"]: claim["notebook"] for claim in claims}
-    if missing := [item for item in ORDERS if item not in settled]:
-        raise ValueError(f"no notebook displays a claim {missing}, which the first page answers")
-    return "".join(
-        f"- **[{title(notebooks[name])}](notebooks/{name})** {answer_of(name, notebooks[name])}\n"
-        for name in dict.fromkeys(settled[item] for item in ORDERS)
-    )
+    """Write the answer to the project's question: that of the notebook which settles ORDERS."""
+    settled = [claim["notebook"] for claim in claims if claim["item"] == ORDERS]
+    if not settled:
+        raise ValueError(f"no notebook displays a claim {ORDERS}, which the first page answers")
+    return answer_of(settled[0], notebooks[settled[0]]) + "\n"
 
 
 def table(header, rows):
@@ -98,31 +121,72 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(row) + " |" for row in escaped) + "\n"
 
 
+def is_finding(claim):
+    """Tell whether a claim is one of this study's own, F1, F2, ..., not the post's."""
+    return claim["item"].startswith("F")
+
+
+def badge(verdict):
+    """Write a verdict as a coloured label."""
+    return f"{{bdg-{BADGES[verdict]}}}`{verdict}`"
+
+
+def evidence(claim):
+    """Write the link from a claim to the place in the notebook that computes it."""
+    return f"[{claim['notebook'][:2]}](notebooks/{claim['notebook']}#{EVIDENCE})"
+
+
+def counted(claim):
+    """Write on how many networks and draws a claim rests, with a link to which seeds they have."""
+    return f"{{term}}`{claim['n']} <seed>`"
+
+
 def claim_table(claims):
     """Write the site's table: each claim, its number with n, a badge, a link to the evidence."""
     rows = [
         [
             c["item"],
             c["claim"],
-            f"{c['measured']}<br><small>{c['n']}</small>",
-            f"{{bdg-{BADGES[c['verdict']]}}}`{c['verdict']}`",
-            f"[{c['notebook'][:2]}](notebooks/{c['notebook']})",
+            f"{c['measured']}<br><small>{counted(c)}</small>",
+            badge(c["verdict"]),
+            evidence(c),
         ]
         for c in claims
     ]
     return table(["", "Claim", "Measured here", "Verdict", "In"], rows)
 
 
-def notebook_table(notebooks, claims):
-    """Write the site's table of notebooks with the claims each one settles."""
-    rows = [
-        [
-            f"[{title(notebook)}](notebooks/{name})",
-            ", ".join(c["item"] for c in claims if c["notebook"] == name),
-        ]
+def grid(items, columns):
+    """Write cards in a grid of some columns, fewer where the page is narrow."""
+    return "\n".join([f":::::{{grid}} 1 2 2 {columns}", ":gutter: 3", "", *items, ":::::", ""])
+
+
+def findings(claims):
+    """Write a card for each finding: what, how much, of how many, verdict and evidence."""
+    cards = [
+        f"""::::{{grid-item-card}} {c["claim"]}
+{c["measured"]}
+:::{{card-footer}}
+{badge(c["verdict"])} {counted(c)}, notebook {evidence(c)}
+:::
+::::"""
+        for c in claims
+    ]
+    return grid(cards, columns=3)
+
+
+def gallery(notebooks, cards):
+    """Write a card for each notebook: its question, a picture, its link."""
+    items = [
+        f"""::::{{grid-item-card}} {title(notebook)}
+:link: notebooks/{name.removesuffix(".ipynb")}
+:link-type: doc
+:img-bottom: _static/cards/{name.removesuffix(".ipynb")}.png
+:img-alt: {cards[name][1]}
+::::"""
         for name, notebook in notebooks.items()
     ]
-    return table(["Notebook", "Claims"], rows)
+    return grid(items, columns=2)
 
 
 def contents(names):

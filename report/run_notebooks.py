@@ -1,5 +1,7 @@
 """Execute notebooks two at a time, and store nothing that changes by itself between runs."""
 
+import base64
+import io
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +10,12 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbstripout import strip_output
+from PIL import Image
 from traitlets.config import Config
 
 TIMEOUT = 600  # seconds a cell may take
+WIDGET = "application/vnd.jupyter.widget-view+json"  # of no use without its kernel
+COLOURS = 256  # of a stored picture: a figure has few, and takes a third of the bytes
 VOLATILE = ["metadata.widgets", "metadata.language_info.version", "cell.metadata.execution"]
 
 
@@ -63,10 +68,25 @@ def execute(path):
 
 
 def clean(notebook):
-    """Drop the metadata that differs between two runs or two machines; keep outputs and tags."""
+    """Drop what differs between two runs or two machines; of a widget keep its picture alone."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output.data.pop(WIDGET, None)
+                output.data["image/png"] = with_few_colours(output.data["image/png"])
     return strip_output(
         notebook, keep_output=True, keep_count=True, keep_id=True, extra_keys=VOLATILE
     )
+
+
+def with_few_colours(encoded):
+    """Return a PNG, in base64 as notebooks store it, with a palette; one that has it as it is."""
+    picture = Image.open(io.BytesIO(base64.b64decode(encoded)))
+    if picture.mode == "P":
+        return encoded
+    content = io.BytesIO()
+    picture.convert("RGB").quantize(COLOURS).save(content, "PNG", optimize=True)
+    return base64.b64encode(content.getvalue()).decode()
 
 
 def execute_all(paths, target):

@@ -15,6 +15,7 @@ MOST_BYTES, MOST_CELLS, MOST_LINES = 600 * 1024, 40, 15
 TIMING = {"execution", "ExecuteTime", "papermill"}
 FOLDERS = r"(?<![\w.:/])/(?:home|Users|root|tmp|var|opt|usr|mnt|work|private)/|[A-Z]:\\\\?Users"
 FIGURE = re.compile(r"<(?:img|video)\b")
+SHORTEST_ALT, LONGEST_ALT = 40, 300
 
 
 def code_cells(notebook):
@@ -82,12 +83,17 @@ def about_figures(notebook):
     shown = [output.get("data", {}) for _, output in answers.outputs(notebook)]
     if not any(data.get("image/png") or FIGURE.search(data.get("text/html", "")) for data in shown):
         yield "no figure"
+    for cell, output in answers.outputs(notebook):
+        if "image/png" in output.get("data", {}):
+            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            if not SHORTEST_ALT <= len(alt) <= LONGEST_ALT:
+                yield f"a picture without alt text of a sentence or two ({cell.get('id')})"
 
 
 def about_size(notebook):
     if len(nbformat.writes(notebook).encode()) > MOST_BYTES:
         yield f"larger than {MOST_BYTES} bytes"
-    if len(notebook.cells) > MOST_CELLS:
+    if sum("colab" not in tags(cell) for cell in notebook.cells) > MOST_CELLS:  # see report/home.py
         yield f"more than {MOST_CELLS} cells"
     for cell in code_cells(notebook):
         if sum(bool(line.strip()) for line in cell.source.splitlines()) > MOST_LINES:
@@ -120,8 +126,11 @@ def test_readme_shows_the_stored_claims():
     assert answers.fill_block(readme, answers.answer_block(answers.collect(stored()))) == readme
 
 
-def test_readme_figure_is_the_stored_headline():
-    assert (ROOT / "report/_static/headline.png").read_bytes() == answers.headline(stored())
+def test_readme_figures_are_the_stored_headline():
+    kept = sorted((ROOT / "report/_static").glob("headline-*.png"))
+    assert [path.read_bytes() for path in kept] == answers.headline(stored())
+    readme = (ROOT / "README.md").read_text()
+    assert all(f"report/_static/{path.name}" in readme for path in kept)
 
 
 # The guard itself: a sound notebook passes, and each way of spoiling it is noticed.
@@ -129,9 +138,10 @@ def test_readme_figure_is_the_stored_headline():
 PICTURE = base64.b64encode(b"a picture").decode()
 
 
-def code(source, count, outputs=(), tags=()):
+def code(source, count, outputs=(), tags=(), **metadata):
+    metadata["tags"] = list(tags)
     return nbformat.v4.new_code_cell(
-        source, execution_count=count, outputs=list(outputs), metadata={"tags": list(tags)}
+        source, execution_count=count, outputs=list(outputs), metadata=metadata
     )
 
 
@@ -143,10 +153,11 @@ def sound():
     """The smallest notebook without a complaint."""
     figure = nbformat.v4.new_output("display_data", data={"image/png": PICTURE})
     number = nbformat.v4.new_output("execute_result", data={"text/plain": "2"}, execution_count=3)
+    alt = {"image": {"alt": "A bar of height one; compare it with the axis."}}
     cells = [
         nbformat.v4.new_markdown_cell("# One and one\n\nWhat is it?"),
         code("one = 1", 1, tags=["parameters"]),
-        code("plot(one)", 2, outputs=[figure]),
+        code("plot(one)", 2, outputs=[figure], mystnb=alt),
         code("one + one", 3, outputs=[number], tags=["nbval-check-output"]),
         code("assert one + one == 2", 4, tags=["checks"]),
         nbformat.v4.new_markdown_cell("- It is two."),
@@ -179,6 +190,9 @@ SPOILED = {
     "the last code cell is not": lambda nb: nb.cells.append(code("late = 1", 5)),
     "no assert": set_source(4, "one + one == 2"),
     "no figure": lambda nb: nb.cells[2].update(outputs=[]),
+    "a picture without alt text": lambda nb: nb.cells[2].metadata.update(
+        mystnb={"image": {"alt": "A bar."}}
+    ),
     "larger than": add_output("stream", name="stdout", text="x" * MOST_BYTES),
     "more than 40 cells": lambda nb: nb.cells.extend(prose(MOST_CELLS)),
     "a code cell of more than": set_source(2, "x = 1\n" * (MOST_LINES + 1)),
