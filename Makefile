@@ -9,7 +9,7 @@ export OMP_NUM_THREADS
 # A backend set by the caller would silently remove every figure from the notebooks.
 unexport MPLBACKEND
 
-.PHONY: help install report test test-fast test-slow lab refresh bench sweep lint lock clean
+.PHONY: help install report test test-fast test-slow test-browser lab refresh bench sweep home lint lock clean
 .DEFAULT_GOAL := help
 
 help:           ## list these commands
@@ -27,8 +27,16 @@ install: .venv/.ok  ## create .venv with the tested versions of everything below
 	$(INSTALL) -e '.[lab]'
 	@touch $@
 
-report: .venv/.ok  ## run all notebooks and build the site in build/html
-	$(PY) report/build.py
+.venv/.browser: .venv/.lab
+	$(INSTALL) -e '.[browser]'
+	@touch $@
+
+# Every variable of the command line that make itself does not need is a setting of a re-run.
+SETTINGS := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+SETTINGS := $(filter-out MAKEFLAGS MAKEOVERRIDES SHELL PYTHON OMP_NUM_THREADS NOTEBOOKS,$(SETTINGS))
+
+report: .venv/.ok  ## run all notebooks, build the site in build/html; NAME=VALUE: a re-run in build/runs
+	$(PY) report/build.py $(foreach name,$(SETTINGS),'$(name)=$(subst ','\'',$(value $(name)))')
 
 refresh: .venv/.ok  ## run the notebooks in place; update README.md and its figure
 	$(PY) report/build.py --inplace $(NOTEBOOKS)
@@ -41,6 +49,12 @@ test-fast: .venv/.ok  ## unit tests without notebooks and slow tests (under a mi
 
 test-slow: .venv/.ok  ## only the slow unit tests
 	$(PY) -m pytest -n 2 -m slow tests
+
+test-browser: .venv/.browser build/html/index.html  ## the built site and JupyterLab in a real browser
+	$(PY) -m pytest -n 2 --dist=load --junit-xml=build/browser.xml tests/browser
+
+build/html/index.html:
+	$(MAKE) report
 
 lint: .venv/.ok  ## ruff over modules, tests and notebooks
 	$(PY) -m ruff check .
@@ -55,12 +69,15 @@ bench: .venv/.ok  ## time the engine against a plain PyTorch loop, and the sweep
 sweep: .venv/.ok  ## measure every setting of the study anew and rewrite results/ (over an hour)
 	$(PY) -m helpers.results
 
+home: .venv/.ok  ## write the repository's address into badges, notebooks and links: REPOSITORY=owner/name
+	$(PY) report/home.py '$(REPOSITORY)'
+
 # Held back: torch where everything was measured, imageio-ffmpeg where its wheel is a third of the size.
 HOLD := torch==2.13.0 imageio-ffmpeg==0.6.0
 
 lock:           ## resolve pyproject.toml afresh and rewrite constraints.txt
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet $(HOLD) '.[run,docs,test,lab]'
+	build/lock/bin/python -m pip install --quiet $(HOLD) '.[run,docs,test,browser,lab]'
 	build/lock/bin/python -m pip freeze --exclude train-first-prune-first | sed 's/+[a-z0-9.]*$$//' > build/constraints.txt
 	mv build/constraints.txt constraints.txt
 
