@@ -3,8 +3,10 @@
 Per layer two batched matrix products; autograd is the oracle in the tests. Inside, activations
 are (networks, nodes, samples) and all parameters lie in one flat buffer. What looks odd is
 measured: a batched product is slow when its result has few columns, so every kernel is stored
-with its long side last; and vectorised loops round their last few elements differently, so
-every block is padded to whole vectors, which gives a network the same bits in any company.
+with its long side last. Two things would make a network's bits depend on its company, and are
+padded away: vectorised loops round their last few elements differently, so every block holds whole
+vectors; and on some processors a matrix product rounds by where in memory its rows begin, so every
+row of samples begins at a quad.
 """
 
 import math
@@ -12,11 +14,13 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from helpers.losses import point_losses
 from helpers.networks import Networks
 
 VECTOR = 64  # numbers: at least one cache line and one vector register of any type
+QUAD = 4  # samples: rows of so many single-precision numbers begin at multiples of 16 bytes
 SERIAL = 2**15  # numbers: PyTorch splits longer element-wise loops between threads, anywhere
 relu_gradient = torch.ops.aten.threshold_backward.grad_input  # in place; d * (h > 0) is slow
 
@@ -37,9 +41,10 @@ class Engine:
         self.parameters.grad = torch.zeros_like(self.parameters)
         self.layers = self._views(self.parameters.data)
         self.gradients = self._views(self.parameters.grad)
-        self.hidden = [like.new_empty(count, width, batch_size) for width in hidden]
-        self.errors = [like.new_empty(count, width, batch_size) for width in hidden]
-        output = (count, last, batch_size)
+        self.samples = math.ceil(batch_size / QUAD) * QUAD
+        self.hidden = [like.new_empty(count, width, self.samples) for width in hidden]
+        self.errors = [like.new_empty(count, width, self.samples) for width in hidden]
+        output = (count, last, self.samples)
         self.logits = like.new_empty(output)
         self.flat_error = like.new_zeros(_padded(output))
         self.error = _view(self.flat_error, output)
@@ -52,6 +57,8 @@ class Engine:
         x: (networks, features, samples); targets: (networks, logits, samples), the probabilities
         that the logits should give.
         """
+        if self.samples > self.batch_size:
+            x = pad(x, (0, self.samples - self.batch_size))
         activations = [x, *self.hidden]
         self._forward(activations)
         error = self._output_error(targets)
@@ -71,7 +78,8 @@ class Engine:
 
         y: (networks, samples) labels.
         """
-        logits = self.logits[:, 0] if self.one_logit else self.logits.mT
+        logits = self.logits[..., :self.batch_size]
+        logits = logits[:, 0] if self.one_logit else logits.mT
         # in double precision, so that rounding to single hides which elements were vectorised
         return point_losses(logits.double(), y).mean(1).to(logits.dtype)
 
@@ -115,7 +123,9 @@ class Engine:
             for part in self.flat_error.split(SERIAL):
                 part.exp_()
             self.error.div_(self.error.sum(1, keepdim=True))
-        return self.error.sub_(targets).div_(self.batch_size)
+        self.error[..., :self.batch_size].sub_(targets).div_(self.batch_size)
+        self.error[..., self.batch_size:] = 0  # samples of the padding do not count
+        return self.error
 
     def _views(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return (weight, bias) of every layer as views of a flat buffer."""
