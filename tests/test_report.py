@@ -294,7 +294,7 @@ def test_every_source_named_is_listed_and_every_one_listed_is_named():
 @pytest.mark.slow
 def test_the_docstrings_render_without_a_warning(tmp_path):
     source = tmp_path / "source"
-    (source / "_static").mkdir(parents=True)
+    shutil.copytree(ROOT / "report/_static", source / "_static")
     for name in ("conf.py", "api.md", "references.bib"):
         shutil.copy(ROOT / "report" / name, source)
     command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "dummy", "-D", "root_doc=api"]

@@ -87,8 +87,8 @@ def test_what_does_not_fit_is_refused_in_one_line(given, message):
 
 def test_make_passes_every_variable_that_is_not_its_own():
     def report(*variables):
-        done = subprocess.run(["make", "-n", "report", *variables], cwd=ROOT, check=True,
-                              capture_output=True, text=True)
+        command = ["make", "--no-print-directory", "-n", "report", *variables]
+        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
         return done.stdout.splitlines()[-1].partition("build.py")[2].strip()
 
     assert report() == report("PYTHON=python3", "OMP_NUM_THREADS=2", "NOTEBOOKS=x") == ""
