@@ -38,10 +38,10 @@ SETTINGS := $(filter-out MAKEFLAGS MAKEOVERRIDES SHELL PYTHON OMP_NUM_THREADS NO
 report: .venv/.ok  ## run all notebooks, build the site in build/html; NAME=VALUE: a re-run in build/runs
 	$(PY) report/build.py $(foreach name,$(SETTINGS),'$(name)=$(subst ','\'',$(value $(name)))')
 
-refresh: .venv/.ok  ## run the notebooks in place; update README.md and its figure
+refresh: .venv/.ok  ## run the notebooks in place, all or NOTEBOOKS=...; update README.md and its pictures
 	$(PY) report/build.py --inplace $(NOTEBOOKS)
 
-test: lint      ## every test, every notebook, lint (minutes)
+test: lint      ## unit tests, every notebook as a test, lint (minutes)
 	$(PY) -m pytest -n 2 --junit-xml=build/tests.xml
 
 test-fast: .venv/.ok  ## unit tests without notebooks and slow tests (under a minute)
@@ -78,7 +78,7 @@ HOLD := torch==2.13.0 imageio-ffmpeg==0.6.0
 lock:           ## resolve pyproject.toml afresh and rewrite constraints.txt
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet $(HOLD) '.[run,docs,test,browser,lab]'
-	build/lock/bin/python -m pip freeze --exclude train-first-prune-first | sed 's/+[a-z0-9.]*$$//' > build/constraints.txt
+	build/lock/bin/python -m pip freeze --all --exclude pip --exclude train-first-prune-first | sed 's/+[a-z0-9.]*$$//' > build/constraints.txt
 	mv build/constraints.txt constraints.txt
 
 clean:          ## remove .venv and everything built

@@ -17,7 +17,8 @@ In the order data flow:
   left;
 - `claims`, `statements`: what the post says, what was measured, the verdict; what of it holds at
   other settings;
-- `plots`, `animation`, `sliders`: figures, films, figures with controls.
+- `plots`, `films`, `animation`, `sliders`: figures, films, those of training, figures with
+  controls.
 
 `checks`, `streams` and `progress` serve them all.
 """

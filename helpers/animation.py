@@ -1,56 +1,25 @@
-"""Films of decision maps during training: small MP4 videos with a poster, inside the notebook."""
+"""Films of decision maps during training: what each frame shows, and its panels."""
 
-from base64 import b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import partial
-from html import escape
-from io import BytesIO
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from imageio_ffmpeg import write_frames
 from matplotlib.figure import Figure
-from PIL import Image
 
 from helpers.compare import disagreement, plane, probabilities
 from helpers.data import Problem
+from helpers.films import Film, encode
 from helpers.networks import Networks
 from helpers.plots import CORNERS, decision_map, panels
 from helpers.pruning import Kept, prune
 from helpers.training import Run
 
-INTERVAL = 120  # milliseconds a frame
 FRAMES, TUNING_FRAMES = 40, 15  # at most, of training and of fine-tuning after it
-HOLD = 10  # frames for which the end stands still before the film starts again
 PANEL, BAR, DPI = 3, 0.4, 100  # inches of a panel and of the player's bar, dots an inch
-ENCODING = ["-crf", "33", "-preset", "slow", "-threads", "1", "-movflags", "+faststart"]
 
 Moment = tuple[str, list[Networks]]  # what stands above the panels, and a network for each
-
-
-@dataclass(frozen=True)
-class Film:
-    """An MP4 video and its last frame as a PNG; notebooks show a player.
-
-    label: what is shown, for those who do not see it; width, height: in pixels.
-    """
-
-    label: str
-    width: int
-    height: int
-    video: bytes = field(repr=False)
-    poster: bytes = field(repr=False)
-
-    def _repr_html_(self) -> str:
-        poster, video = (b64encode(data).decode() for data in (self.poster, self.video))
-        return (f'<video controls loop muted playsinline preload="metadata" width="{self.width}" '
-                f'height="{self.height}" style="max-width: 100%; height: auto" '
-                f'aria-label="{escape(self.label)}" poster="data:image/png;base64,{poster}">'
-                f'<source src="data:video/mp4;base64,{video}" type="video/mp4"></video>')
 
 
 def film(runs: dict[str, Run], i: int, problem: Problem, resolution: int = 80) -> Film:
@@ -147,9 +116,8 @@ def _film(titles: list[str], moments: list[Moment], length: str, problem: Proble
         text.set_text(caption)
         pictures.append(_picture(figure))
     plt.close(figure)
-    height, width = pictures[-1].shape[:2]
     label = f"Film: decision map of {', '.join(titles)}, {length}, {len(moments)} frames"
-    return Film(label, width, height, _mp4(pictures + HOLD * pictures[-1:]), _png(pictures[-1]))
+    return encode(pictures, label)
 
 
 def _leave_bar(figure: Figure) -> None:
@@ -166,25 +134,3 @@ def _picture(figure: Figure) -> np.ndarray:
     """Return the figure as pixels (height, width, 3)."""
     figure.canvas.draw()
     return np.ascontiguousarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
-
-
-def _mp4(pictures: list[np.ndarray]) -> bytes:
-    """Return a video of the pictures, encoded by the packaged ffmpeg."""
-    height, width = pictures[0].shape[:2]
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "film.mp4"
-        writer = write_frames(path, (width, height), fps=1000 / INTERVAL, macro_block_size=2,
-                              output_params=ENCODING)
-        writer.send(None)
-        for picture in pictures:
-            writer.send(picture)
-        writer.close()
-        return path.read_bytes()
-
-
-def _png(picture: np.ndarray) -> bytes:
-    """Return a picture as a small PNG: 128 colours, the rare ones of the titles among them."""
-    file = BytesIO()
-    few = Image.fromarray(picture).quantize(128, Image.Quantize.MAXCOVERAGE, kmeans=3)
-    few.save(file, "PNG", optimize=True)
-    return file.getvalue()

@@ -31,7 +31,8 @@ class Estimate:
     @property
     def n(self) -> str:
         """Return how many networks and data draws, in words."""
-        return f"{self.networks} networks, {self.draws} data draw{'s' * (self.draws > 1)}"
+        counts = {"network": self.networks, "data draw": self.draws}
+        return ", ".join(f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items())
 
 
 def median(values, axis: int = -1):

@@ -191,9 +191,9 @@ def commuting_square(square: Square, i: int, problem: Problem, changed: Estimate
                                                 "linewidth": 1.5, "mutation_scale": 14})
     ax.text(1.6, 2.25, "train", ha="center")
     ax.text(0.57, 1.42, "prune,\nthen train", va="center")
-    ax.text(2.63, 1.42, f"prune: changes\n{_percent(changed)}", va="center", ha="right")
-    ax.text(1.6, 0.55, f"apart on\n{_percent(gap)}", ha="center", fontweight="bold")
-    ax.text(1.6, 0.45, f"B, trained again:\n{_percent(floor)}", ha="center", va="top",
+    ax.text(2.63, 1.42, f"prune: changes\n{changed}", va="center", ha="right")
+    ax.text(1.6, 0.55, f"apart on\n{gap}", ha="center", fontweight="bold")
+    ax.text(1.6, 0.45, f"B, trained again:\n{floor}", ha="center", va="top",
             color=CORNERS["noise floor"])
     ax.set(xlim=(0, 3.2), ylim=(0, 2.85), aspect="equal")
     ax.axis("off")
@@ -381,16 +381,17 @@ def phase_map(table: pd.DataFrame, shares: dict[str, Sequence[float]],
     """Draw a heat map of fraction (rows) against setting (columns), with shares as lines over it.
 
     table: index: fractions, rising; shares: per name one share for every column, placed between
-    the rows by its value; kwargs: of seaborn's heatmap.
+    the rows by its value, 0 at the lower edge and 1 at the upper; kwargs: of seaborn's heatmap.
     """
     ax = ax or plt.gca()
     sns.heatmap(table, annot=True, fmt=".2f", cmap="viridis", cbar=False, ax=ax,
                 annot_kws={"size": 8}, **kwargs)
-    for number in ax.texts:
+    for number, colour in zip(ax.texts, ax.collections[0].get_facecolors(), strict=True):
         number.set_y(number.get_position()[1] + 0.27)  # above a line through the middle
-    rows = np.arange(len(table)) + 0.5
+        number.set_path_effects([withStroke(linewidth=2.5, foreground=colour)])  # or across it
+    levels, rows = [0, *table.index, 1], [0, *(np.arange(len(table)) + 0.5), len(table)]
     for (name, values), style in zip(shares.items(), ("--", ":"), strict=False):
-        ax.plot(np.arange(table.shape[1]) + 0.5, np.interp(values, table.index, rows), style,
+        ax.plot(np.arange(table.shape[1]) + 0.5, np.interp(values, levels, rows), style,
                 color="white", linewidth=1.5, label=name,
                 path_effects=[withStroke(linewidth=3, foreground="#222222")])  # seen on any colour
     ax.invert_yaxis()
@@ -593,10 +594,6 @@ def certainty_map(certain, changed, problem: Problem, ax: Axes | None = None) ->
     ax = plane_image(np.where(changed, 2, 1 - certain), problem, ax, cmap=CERTAINTY, vmin=0, vmax=2)
     ax.set_title(f"{certain.mean():.0%} certain, {changed.mean():.0%} change")
     return ax
-
-
-def _percent(e: Estimate) -> str:
-    return f"{100 * e.value:.1f} % [{100 * e.low:.1f}, {100 * e.high:.1f}]"
 
 
 def _plane_axes(problem: Problem, ax: Axes) -> Axes:

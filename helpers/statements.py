@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from html import escape
 
 MIME = "application/vnd.statements+json"
-OUTCOMES = ("holds", "does not hold", "could not be computed")
+OUTCOMES = ("holds", "does not hold", "could not be computed")  # of several, the last counts
+HOLDS, FAILS, LOST = OUTCOMES
 TITLE = "The study's statements, tried at these settings"
 
 
@@ -39,9 +40,9 @@ class Tries(ast.NodeTransformer):
     def note(self, number: int, test: Callable) -> None:
         """Note what became of an assert, this time: it holds, does not, or raises an error."""
         try:
-            self.outcomes[number].append(OUTCOMES[0] if test() else OUTCOMES[1])
+            self.outcomes[number].append(HOLDS if test() else FAILS)
         except Exception:  # whatever it is, the statement could not be computed
-            self.outcomes[number].append(OUTCOMES[2])
+            self.outcomes[number].append(LOST)
 
 
 def tried(source: str, namespace: dict) -> list[Statement]:
@@ -59,9 +60,9 @@ def tried(source: str, namespace: dict) -> list[Statement]:
             exec(compile(module, "<statements>", "exec"), namespace)
         except Exception:  # what needs this statement's names will fail in its turn
             for outcomes in tries.outcomes[first:]:
-                outcomes.append(OUTCOMES[2])
+                outcomes.append(LOST)
     del namespace["__note__"]
-    return [Statement(*words, max(outcomes, key=OUTCOMES.index, default=OUTCOMES[2]))
+    return [Statement(*words, max(outcomes, key=OUTCOMES.index, default=LOST))
             for words, outcomes in zip(tries.words, tries.outcomes, strict=True)]
 
 

@@ -12,7 +12,8 @@ import answers
 import reruns
 import social
 from finish import finish
-from render import BUILD, NOTEBOOKS, ROOT, check_figures, read, sphinx, versions
+from provenance import versions
+from render import BUILD, NOTEBOOKS, ROOT, check_figures, read, sphinx
 from run_notebooks import NotebookFailed, execute_all, set_environment
 
 SOURCE, HTML = BUILD / "site-src", BUILD / "html"
@@ -61,7 +62,7 @@ def build_site():
 
 
 def refresh(paths):
-    """Execute notebooks in place, then bring README.md and its figure in step with all of them."""
+    """Execute notebooks in place, then bring README.md and its pictures in step with all."""
     execute_all(paths or sorted((ROOT / "notebooks").glob(NOTEBOOKS)), ROOT / "notebooks")
     notebooks = read(ROOT / "notebooks")
     static = ROOT / "report/_static"

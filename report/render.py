@@ -1,7 +1,5 @@
-"""Render a folder of Sphinx sources into a site, and refuse one that is not whole by itself."""
+"""Render a folder of Sphinx sources into a site, and refuse one without figures."""
 
-import importlib.metadata
-import platform
 import re
 import subprocess
 import sys
@@ -9,39 +7,14 @@ from pathlib import Path
 
 import nbformat
 
-import answers
-
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 NOTEBOOKS = "[0-9]*.ipynb"  # numbered ones: an editor's backup is no page
-PACKAGES = ["torch", "numpy", "pandas", "scipy", "scikit-learn", "matplotlib", "seaborn"]
 
 
 def read(folder):
     """Read all notebooks of a folder, by file name."""
     return {p.name: nbformat.read(p, as_version=4) for p in sorted(folder.glob(NOTEBOOKS))}
-
-
-def git(*arguments):
-    """Ask git about this checkout; 'unknown' outside one."""
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
-
-
-def commit():
-    """Name the commit of this checkout, `-dirty` if files differ from it, and its date."""
-    return f"{git('describe', '--always', '--dirty')}, {git('log', '-1', '--format=%cs')}"
-
-
-def versions():
-    """Write the table of everything the numbers were computed with."""
-    rows = [
-        ["commit", commit()],
-        ["machine", f"{platform.system()} {platform.machine()}"],
-        ["Python", platform.python_version()],
-        *([name, importlib.metadata.version(name)] for name in PACKAGES),
-    ]
-    return answers.table(["Reproduced with", ""], rows)
 
 
 def sphinx(source, html, *options):

@@ -4,14 +4,8 @@ import json
 import re
 import shutil
 import tempfile
-from base64 import b64encode
-from collections import Counter
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from hashlib import sha256
-from html import escape
 from pathlib import Path
-from string import Template
 
 import nbformat
 from papermill.iorw import load_notebook_node
@@ -19,30 +13,23 @@ from papermill.parameterize import parameterize_notebook
 
 import answers
 from finish import finish
-from helpers import statements
 from helpers.claims import part
-from render import BUILD, ROOT, check_figures, git, read, sphinx, versions
+from render import BUILD, ROOT, check_figures, read, sphinx
 from run_notebooks import execute_all
-from settings import changed, defaults, paths, settings, slug, title
+from run_pages import RECORD, front_page, list_runs, record
+from settings import defaults, paths, settings, slug, title
 
 RUNS = BUILD / "runs"
-RECORD = "run.json"  # what a run leaves in its folder for the page that lists all runs
-TEMPLATES = ROOT / "report/templates"
-
-
-# The notebooks of a run
+READ_AT = {  # what a reading hangs on, in words
+    "PROBLEM": str,
+    "LEARNING_RATE": "learning rate {}".format,
+    "FRACTION": lambda fraction: f"{part(fraction)} removed",
+}
 
 
 def own(values, known, notebook):
     """Return the settings that one notebook has."""
     return {name: value for name, value in values.items() if notebook in known[name]}
-
-
-READ_AT = {
-    "PROBLEM": str,
-    "LEARNING_RATE": "learning rate {}".format,
-    "FRACTION": lambda fraction: f"{part(fraction)} removed",
-}
 
 
 def label(known, notebook):
@@ -83,95 +70,6 @@ def with_settings(notebook, values):
     return notebook
 
 
-# The pages of a run
-
-
-def settings_table(values, known):
-    """Write the table of all settings, the changed ones in bold, beside the study's."""
-    rows = []
-    for name, values_of in known.items():
-        usual = " or ".join(map(str, dict.fromkeys(values_of.values())))
-        here = f"**{values[name]}**" if name in changed(values, known) else values.get(name, usual)
-        rows.append([f"`{name}`", here, usual, ", ".join(notebook[:2] for notebook in values_of)])
-    return answers.table(["Setting", "Here", "In the study", "Notebooks"], rows)
-
-
-def outcomes(notebook):
-    """Count a notebook's statements by what became of them."""
-    return Counter(
-        row["outcome"]
-        for _, output in answers.outputs(notebook)
-        for row in output.get("data", {}).get(statements.MIME, [])
-    )
-
-
-def statement_table(notebooks):
-    """Write the table that counts, notebook by notebook, which of the study's statements hold."""
-    rows = []
-    for name, notebook in notebooks.items():
-        count = outcomes(notebook)
-        link = f"[{answers.title(notebook)}](notebooks/{name})"
-        rows.append([link, *(count[outcome] for outcome in statements.OUTCOMES)])
-    return answers.table(["Notebook", *statements.OUTCOMES], rows)
-
-
-def front_page(notebooks, values, known):
-    """Write the first page of a run."""
-    claims = answers.collect(notebooks)
-    said = (f"- **[{answers.title(notebook)}](notebooks/{name})** "
-            f"{answers.answer_of(name, notebook)}" for name, notebook in notebooks.items())
-    return Template((TEMPLATES / "run.md").read_text()).substitute(
-        title=title(values, known),
-        settings=settings_table(values, known),
-        answers="\n".join(said),
-        claims=answers.claim_table(claims),
-        statements=statement_table(notebooks),
-        versions=versions(),
-        contents=answers.contents(notebooks),
-    )
-
-
-def record(notebooks, values, known):
-    """Return what the page of all runs says about one run."""
-    verdicts = Counter(claim["verdict"] for claim in answers.collect(notebooks))
-    return {
-        "title": title(values, known),
-        "settings": values,
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": git("describe", "--always", "--dirty"),
-        "verdicts": {verdict: verdicts[verdict] for verdict in answers.BADGES},
-        "statements": {o: sum(outcomes(n)[o] for n in notebooks.values())
-                       for o in statements.OUTCOMES},
-    }
-
-
-# The page of all runs
-
-
-def counted(counts):
-    """Write counts in words, without those of none."""
-    return ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
-
-
-def list_runs(folder):
-    """Write the page that lists all runs in a folder, the latest first."""
-    found = {path.parent.name: json.loads(path.read_text()) for path in folder.glob(f"*/{RECORD}")}
-    rows = []
-    for name in sorted(found, key=lambda name: found[name]["date"], reverse=True):
-        run = found[name]
-        link = f'<a href="{escape(name)}/index.html">{escape(run["title"])}</a>'
-        cells = [counted(run["verdicts"]), counted(run["statements"]), run["date"], run["commit"]]
-        rest = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        rows.append(f'<tr><th scope="row">{link}</th>{rest}</tr>')
-    page = Template((TEMPLATES / "runs.html").read_text()).substitute(rows="\n".join(rows))
-    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]
-    digest = b64encode(sha256(style.encode()).digest()).decode()
-    (folder / "index.html").write_text(page.replace("STYLE-HASH", f"sha256-{digest}"))
-
-
-# The run
-
-
 @contextmanager
 def workshop():
     """Give a folder for a run in the making, and clear it away whatever happens."""
@@ -198,12 +96,13 @@ def render(values, known, folder):
     """Run the notebooks and render their site, all inside a folder; return the site."""
     source, html = folder / "site-src", folder / "html"
     shutil.copytree(ROOT / "report", source,
-                    ignore=shutil.ignore_patterns("__pycache__", "index.md"))
+                    ignore=shutil.ignore_patterns("__pycache__", "index.md", "headline-*"))
     (folder / "notebooks").mkdir()
     for path in paths():
         nbformat.write(parameterised(path, values, known), folder / "notebooks" / path.name)
     execute_all(sorted((folder / "notebooks").glob("*.ipynb")), source / "notebooks")
     notebooks = read(source / "notebooks")
+    (source / "_static/headline.png").write_bytes(answers.headline(notebooks)[-1])
     (source / "index.md").write_text(front_page(notebooks, values, known))
     sphinx(source, html, "-D", f"html_title=Re-run: {title(values, known)}")
     finish(html)

@@ -107,12 +107,17 @@ def settings(given, known):
 
 
 def check_removals(values, known):
-    """Raise ValueError if the fraction is too small to remove a node of each hidden layer."""
+    """Raise ValueError unless the fraction removes a node of each hidden layer and keeps two."""
     usual = {name: next(iter(own.values())) for name, own in known.items()}
     fraction, (_, *hidden, _) = (values.get(name, usual[name]) for name in ("FRACTION", "WIDTHS"))
     if round(fraction * min(hidden)) < 1:
         raise ValueError(
             f"FRACTION is {fraction}; expected more, for it removes none of {min(hidden)} nodes"
+        )
+    if min(hidden) - round(fraction * min(hidden)) < 2:  # correlations need several weights
+        raise ValueError(
+            f"FRACTION is {fraction}; expected less, for it keeps fewer than 2 of {min(hidden)} "
+            "nodes"
         )
 
 

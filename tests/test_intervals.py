@@ -121,6 +121,7 @@ def test_where_leaves_networks_out():
 
 def test_estimates_are_told_in_words():
     assert str(Estimate(0.5, 0.25, 0.75, 8, 2)) == "0.500 [0.250, 0.750]"
+    assert Estimate(0, 0, 0, 1, 1).n == "1 network, 1 data draw"
     assert Estimate(0, 0, 0, 8, 1).n == "8 networks, 1 data draw"
     assert Estimate(0, 0, 0, 8, 2).n == "8 networks, 2 data draws"
 

@@ -90,8 +90,8 @@ def test_the_commuting_square_shows_its_corners_and_says_how_far_they_are_apart(
         expected = probabilities(networks, plane(MOONS, 7))[2, :, 1].view(7, 7)
         np.testing.assert_allclose(image(own), expected, rtol=1e-6)
     said = [text.get_text() for text in ax.texts if text.get_text()]
-    assert said[2:] == ["prune: changes\n10.0 % [5.0, 12.5]", "apart on\n20.0 % [15.0, 22.5]",
-                        "B, trained again:\n30.0 % [25.0, 32.5]"]
+    assert said[2:] == [f"prune: changes\n{shares[0]}", f"apart on\n{shares[1]}",
+                        f"B, trained again:\n{shares[2]}"]
 
 
 def test_losses_are_the_median_with_the_middle_half(ax):
@@ -221,10 +221,11 @@ def test_names_stand_beside_the_ends_of_their_lines_and_apart(ax):
 
 def test_a_phase_map_has_its_shares_between_its_rows(ax):
     table = pd.DataFrame([[1, 2], [3, 4]], index=[0.2, 0.6], columns=["a", "b"])
-    assert plots.phase_map(table, {"dead": [0.3, 0.6]}, ax) is ax
+    assert plots.phase_map(table, {"dead": [0.3, 0.6], "beyond": [0, 1]}, ax) is ax
     assert [text.get_text() for text in ax.texts] == ["1.00", "2.00", "3.00", "4.00"]
-    line, = ax.lines
+    line, beyond = ax.lines
     np.testing.assert_allclose(line.get_xydata(), [[0.5, 0.75], [1.5, 1.5]])
+    np.testing.assert_allclose(beyond.get_xydata(), [[0.5, 0], [1.5, 2]])  # past all rows
     assert ax.get_ylim() == (0, 2) and line.get_label() == "dead"
 
 

@@ -11,8 +11,9 @@ import nbformat
 import pytest
 
 import reruns
+import run_pages
 from helpers.claims import Claim, ClaimTable, answer
-from helpers.statements import MIME, OUTCOMES
+from helpers.statements import FAILS, HOLDS, LOST, MIME
 from run_notebooks import execute
 from settings import CHECKS, defaults, paths, settings, slug, title
 
@@ -72,6 +73,8 @@ def test_a_runs_title_says_what_is_set():
     ("LEARNING_RATE=open('x')", "expected a value such as"),
     ("FRACTION=1", "FRACTION is 1.0; expected a number above 0"),
     ("FRACTION=0.001", "FRACTION is 0.001; expected more, for it removes none of 50 nodes"),
+    ("WIDTHS=(2,9,6,1) FRACTION=0.9",
+     "FRACTION is 0.9; expected less, for it keeps fewer than 2 of 6 nodes"),
     ("STEPS=99", "STEPS is 99; expected an integer of at least 100"),
     ("FINE_TUNE_STEPS=0", "FINE_TUNE_STEPS is 0; expected an integer"),
     ("DRAWS=1", "DRAWS is 1; expected an integer of at least 2"),
@@ -79,7 +82,7 @@ def test_a_runs_title_says_what_is_set():
     ("SEEDS=True", "SEEDS is 'True'; expected a value such as 16"),
     ("SEEDS=8 SEEDS=9", "SEEDS is given twice")])
 def test_what_does_not_fit_is_refused_in_one_line(given, message):
-    given = given.split() if "SEEDS=8" in given else [given]
+    given = given.split() if given.count("=") > 1 else [given]
     with pytest.raises(ValueError, match=message) as caught:
         settings(given, KNOWN)
     assert "\n" not in str(caught.value)
@@ -172,37 +175,39 @@ def test_a_notebook_runs_to_its_end_and_shows_what_holds(tmp_path):
     (shown,) = done.cells[3].outputs
     assert [(row["text"], row["outcome"]) for row in shown.data[MIME]] == [
         ("eight", "does not hold"), ("some", "holds")]
-    assert reruns.outcomes(done) == {"does not hold": 1, "holds": 1}
+    assert run_pages.outcomes(done) == {"does not hold": 1, "holds": 1}
 
 
 # The pages
 
 
 def shown(item, verdict, *outcomes):
-    """An executed notebook with an answer, a claim and statements."""
+    """An executed notebook with an answer, a claim, statements and a picture."""
     claims = ClaimTable(Claim(item, "It is small", "0.4", "8 draws", verdict))
     data = [{"text/markdown": answer("No: 0.4.").data}, claims._repr_mimebundle_(),
             {MIME: [{"text": "x", "test": "x", "outcome": outcome} for outcome in outcomes]}]
     outputs = [nbformat.v4.new_output("display_data", data=bundle) for bundle in data]
+    picture = nbformat.v4.new_code_cell(
+        "", outputs=[nbformat.v4.new_output("display_data", data={"image/png": "eA=="})],
+        metadata={"tags": ["headline"], "mystnb": {"image": {"alt": f"Maps of {item}"}}})
     cells = [nbformat.v4.new_markdown_cell("# A title"),
-             nbformat.v4.new_code_cell("", outputs=outputs)]
+             nbformat.v4.new_code_cell("", outputs=outputs), picture]
     return nbformat.v4.new_notebook(cells=cells)
 
 
-HOLDS, FAILS, LOST = OUTCOMES
 NOTEBOOKS = {"03_random_pruning.ipynb": shown("P3", "holds", HOLDS, HOLDS, LOST),
              "04_std_pruning.ipynb": shown("P7", "fails", FAILS)}
 
 
 def test_the_first_page_shows_settings_answers_claims_and_statements():
-    page = reruns.front_page(NOTEBOOKS, settings(MOONS, KNOWN), KNOWN)
+    page = run_pages.front_page(NOTEBOOKS, settings(MOONS, KNOWN), KNOWN)
     for part in [
         "# A re-run: problem moons, learning rate 0.02, fraction 0.3",
         "| `PROBLEM` | **moons** | spirals | 01, 02, 03, 04, 05 |",
         "| `STEPS` | 1500 | 1500 |", "| `SEEDS` | 16 or 8 | 16 or 8 |",
         "- **[A title](notebooks/03_random_pruning.ipynb)** No: 0.4.",
         "{bdg-danger}`fails`", "| [A title](notebooks/03_random_pruning.ipynb) | 2 | 0 | 1 |",
-        "<notebooks/04_std_pruning>", '<a href="../index.html">',
+        "<notebooks/04_std_pruning>", ":alt: Maps of P7\n", '<a href="../index.html">',
     ]:
         assert part in page
     assert "$" not in page
@@ -213,7 +218,7 @@ def finished(values, folder):
     html = folder / "html"
     html.mkdir(parents=True)
     (html / "index.html").write_text("new")
-    (html / reruns.RECORD).write_text(json.dumps(reruns.record(NOTEBOOKS, values, KNOWN)))
+    (html / run_pages.RECORD).write_text(json.dumps(run_pages.record(NOTEBOOKS, values, KNOWN)))
     return html
 
 
@@ -254,16 +259,16 @@ def test_a_failing_run_leaves_everything_as_it_was(folder, monkeypatch):
 def test_the_latest_run_is_listed_first_and_names_are_escaped(tmp_path):
     for name, date in (("a", "2026-01-01"), ("b", "2026-03-01"), ("c", "2026-02-01")):
         (tmp_path / name).mkdir()
-        run = {**reruns.record(NOTEBOOKS, {}, KNOWN), "date": date, "title": f"{name} < 1"}
-        (tmp_path / name / reruns.RECORD).write_text(json.dumps(run))
+        run = {**run_pages.record(NOTEBOOKS, {}, KNOWN), "date": date, "title": f"{name} < 1"}
+        (tmp_path / name / run_pages.RECORD).write_text(json.dumps(run))
     (tmp_path / "not a run").mkdir()
-    reruns.list_runs(tmp_path)
+    run_pages.list_runs(tmp_path)
     listed = (tmp_path / "index.html").read_text()
     assert re.findall(r">(\w) &lt; 1</a>", listed) == ["b", "c", "a"]
 
 
 def test_the_list_of_runs_may_load_nothing_but_its_own_style(tmp_path):
-    reruns.list_runs(tmp_path)
+    run_pages.list_runs(tmp_path)
     page = (tmp_path / "index.html").read_text()
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]
     digest = base64.b64encode(sha256(style.encode()).digest()).decode()

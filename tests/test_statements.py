@@ -3,9 +3,7 @@
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from helpers.statements import MIME, OUTCOMES, Statement, StatementTable, tried
-
-HOLDS, FAILS, LOST = OUTCOMES
+from helpers.statements import FAILS, HOLDS, LOST, MIME, Statement, StatementTable, tried
 
 
 def outcomes(source, **namespace):
@@ -24,6 +22,7 @@ def test_each_assert_is_tried_and_named_by_its_message_or_its_test():
     ("for k in ():\n    assert k", [LOST]),
     ("for k in (2, 1, 0):\n    assert k < 3\n    1 / k\nassert True", [LOST, HOLDS]),
     ("y = 1 / 0\nassert y == 1\nassert True", [LOST, HOLDS]),
+    ("assert True\n1 / 0\nassert True", [HOLDS, HOLDS]),
     ("y = 2\nassert y == 2 and all(y == k for k in (2, 2))", [HOLDS]),
 ])
 def test_loops_and_errors(source, expected):

@@ -15,8 +15,6 @@ LAUNCH = ["--disable-gpu", "--disable-quic", "--disable-background-networking",
           "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 VIOLATION = """document.addEventListener("securitypolicyviolation",
     event => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"""
-
-
 MISSING = "no browser, its tests are skipped: install chromium (Debian: apt-get install chromium)"
 
 
@@ -37,7 +35,8 @@ def browser():
     found = find_browser()
     if found is None:
         pytest.skip(MISSING)
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: make install")
+    playwright = pytest.importorskip("playwright.sync_api",
+                                     reason="no playwright: make .venv/.browser")
     with playwright.sync_playwright() as driver:
         started = driver.chromium.launch(executable_path=found, args=LAUNCH)
         yield started
