@@ -3,6 +3,7 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from built import HTML, ROOT, page_names
+from playwright.sync_api import expect
 
 WIDTHS, THEMES = [1280, 390], ["light", "dark"]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
@@ -48,7 +49,7 @@ def test_a_page_is_accessible(visit, name, width):
     page = visit(name, width)
     assert violations(page, RULES) == []
     page.emulate_media(color_scheme="dark")  # the page follows; only its colours change
-    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.evaluate("Promise.all(document.getAnimations().map(change => change.finished))")
     assert violations(page, COLOURS) == []
 

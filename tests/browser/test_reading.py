@@ -5,6 +5,8 @@ from built import HTML, page_names
 
 FILMS = [name for name in page_names() if "<video" in (HTML / name).read_text()]
 FIRST = next((name for name in page_names() if name.startswith("notebooks/")), "index.html")
+LOADED = """film => film.readyState >= 1 || new Promise(resolve =>
+    film.addEventListener("loadedmetadata", () => resolve(true)))"""
 FRAMES = """film => new Promise(resolve => {
     let seen = 0;
     const next = () => ++seen == 5 ? resolve(seen) : film.requestVideoFrameCallback(next);
@@ -26,7 +28,7 @@ def test_films_show_a_poster_and_play(visit, name):
     for film in page.locator("video").all():
         film.scroll_into_view_if_needed()
         assert film.evaluate(POSTER) > 0
-        page.wait_for_function("film => film.readyState >= 1", arg=film.element_handle())
+        assert film.evaluate(LOADED)
         assert film.evaluate("film => film.paused && film.duration > 0")
         film.evaluate("film => film.muted = true")
         assert film.evaluate(FRAMES) == 5
