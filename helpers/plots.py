@@ -177,25 +177,25 @@ def commuting_square(square: Square, i: int, problem: Problem, changed: Estimate
     Shares of the plane: changed: what pruning does to the dense network; gap: between the two
     orders; floor: between B and B trained again in another batch order.
     """
-    ax = ax or panel(4.8, 4.5)
-    shown = {"initial": (square.initial, 0, 1.7), "dense": (square.dense, 2.2, 1.7),
+    ax = ax or panel(5, 4.4)
+    shown = {"initial": (square.initial, 0, 1.7), "dense": (square.dense, 2.4, 1.7),
              "prune first (B)": (square.prune_first, 0, 0),
-             "train first (A)": (square.train_first, 2.2, 0)}
+             "train first (A)": (square.train_first, 2.4, 0)}
     for name, (networks, *place) in shown.items():
         inset = ax.inset_axes((*place, 1, 1), transform=ax.transData)
         decision_map(networks, i, problem, inset, resolution, points=False)
         inset.set_title(name, color=CORNERS[name], loc="center", fontweight="bold")
-    for start, end, style in (((1.05, 2.2), (2.15, 2.2), "->"), ((0.5, 1.65), (0.5, 1.2), "->"),
-                              ((2.7, 1.65), (2.7, 1.2), "->"), ((1.05, 0.5), (2.15, 0.5), "<->")):
+    for start, end, style in (((1.05, 2.2), (2.35, 2.2), "->"), ((0.5, 1.65), (0.5, 1.2), "->"),
+                              ((2.9, 1.65), (2.9, 1.2), "->"), ((1.05, 0.5), (2.35, 0.5), "<->")):
         ax.annotate("", end, start, arrowprops={"arrowstyle": style, "color": "#222222",
                                                 "linewidth": 1.5, "mutation_scale": 14})
-    ax.text(1.6, 2.25, "train", ha="center")
+    ax.text(1.7, 2.25, "train", ha="center")
     ax.text(0.57, 1.42, "prune,\nthen train", va="center")
-    ax.text(2.63, 1.42, f"prune: changes\n{changed}", va="center", ha="right")
-    ax.text(1.6, 0.55, f"apart on\n{gap}", ha="center", fontweight="bold")
-    ax.text(1.6, 0.45, f"B, trained again:\n{floor}", ha="center", va="top",
+    ax.text(2.83, 1.42, f"prune: changes\n{changed}", va="center", ha="right")
+    ax.text(1.7, 0.55, f"apart on\n{gap}", ha="center", fontweight="bold")
+    ax.text(1.7, 0.45, f"B, trained again:\n{floor}", ha="center", va="top",
             color=CORNERS["noise floor"])
-    ax.set(xlim=(0, 3.2), ylim=(0, 2.85), aspect="equal")
+    ax.set(xlim=(0, 3.4), ylim=(0, 2.85), aspect="equal")
     ax.axis("off")
     return ax
 
