@@ -28,7 +28,8 @@ class Square:
     """The corners of the square, paired network by network.
 
     dense: trained; train_first: dense, then pruned (A); fine_tuned: A trained further (A');
-    prune_first: the same nodes removed from `initial`, then trained (B).
+    prune_first: the same nodes removed from `initial`, then trained (B). problem, recipe,
+    compensation: what they were made with; None in a square made by hand.
     """
 
     initial: Networks
@@ -37,6 +38,9 @@ class Square:
     train_first: Networks
     fine_tuned: Networks
     prune_first: Networks
+    problem: Problem | None = None
+    recipe: Recipe | None = None
+    compensation: str | None = None
 
 
 def commute(initial: Networks, problem: Problem, recipe: Recipe, criterion: str, fraction: float,
@@ -98,8 +102,8 @@ def close_draws(initials: Sequence[Networks], dense: Sequence[Networks], kept: S
     train_first = pruned(dense, kept, problems, compensation)
     fine_tuned = trained(train_first, problems, tuning)
     prune_first = trained(pruned(initials, kept, problems, compensation), problems, recipe)
-    return [Square(*corners) for corners in
-            zip(initials, dense, kept, train_first, fine_tuned, prune_first, strict=True)]
+    return [Square(*corners, recipe, compensation) for corners in
+            zip(initials, dense, kept, train_first, fine_tuned, prune_first, problems, strict=True)]
 
 
 def corner(squares: Sequence[Square], name: str) -> list[Networks]:

@@ -11,6 +11,7 @@ from helpers.networks import initialise
 from helpers.pruning import choose, everything, prune
 from helpers.square import (
     OTHER,
+    Square,
     close,
     close_draws,
     commute,
@@ -45,6 +46,7 @@ def test_every_corner_follows_from_the_one_before(scored_on, compensation, layer
     assert same_bits(square.prune_first, train(pruned, MOONS, FEW).networks)
     for networks in square.dense, square.train_first, square.fine_tuned, square.prune_first:
         assert networks.seeds == (3, 1, 0)
+    assert square.problem is MOONS and square.recipe is FEW and square.compensation == compensation
 
 
 @pytest.mark.parametrize("name", ["initial", "dense", "train_first", "fine_tuned", "prune_first"])
@@ -81,12 +83,18 @@ def test_squares_of_several_draws_are_those_of_each():
     for square, initial, problem in zip(squares, initials, problems, strict=True):
         alone = commute(initial, problem, FEW, "std", 0.5, "linear", [1], "initial", 5)
         assert square.initial is initial and same_nodes(square.kept, alone.kept)
+        assert square.problem is problem and square.compensation == "linear"
         for name in "dense", "train_first", "fine_tuned", "prune_first":
             assert same_bits(getattr(square, name), getattr(alone, name))
     floors = zip(other_order(initials, problems, FEW),
                  other_initialisation(initials, problems, FEW), strict=True)
     for floor, initial, problem in zip(floors, initials, problems, strict=True):
         assert all(map(same_bits, floor, noise_floor(initial, problem, FEW)))
+
+
+def test_a_square_made_by_hand_needs_its_corners_only():
+    square = Square(INITIAL, INITIAL, KEPT, INITIAL, INITIAL, INITIAL)
+    assert square.problem is square.recipe is square.compensation is None
 
 
 def test_the_noise_floor_trains_twice_more():
