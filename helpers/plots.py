@@ -52,7 +52,7 @@ MOVEMENT_COLOURS = {"trained": "#C8C8C8", "one of each": "#DDAA33", "coasted": "
 LAYER_COLOURS = ("#56B4E9", "#CC79A7", "#009E73")  # of hidden layers
 PHASES = ("#AA3377", "#DDAA33", "#66CCEE", "#999999", "#DDDDDD")  # from early to late
 CLASSES = ("#762A83", "#1B7837")  # the ends of the map's scale
-MAP = "PRGn"
+MAP, MAP_ALPHA = "PRGn", 0.6  # a scale of colours, and how strong they are
 MARKS = ListedColormap(["#F4B183", "#EEEEEE", "#9DC3E6"])  # fails, neither, survives
 DIFFERENCE = ListedColormap(["#F2F2F2", "#CC3311"])  # alike, different
 CERTAINTY = ListedColormap(["#F2F2F2", "#E8B04A", "#CC3311"])  # stays, may change, changes
@@ -133,7 +133,7 @@ def decision_map(networks: Networks, i: int, problem: Problem, ax: Axes | None =
                  resolution: int = 100, points: bool = True) -> Axes:
     """Colour the plane by network i's probability of class 1, the training points on top."""
     chance = probabilities(networks.select(i), plane(problem, resolution))[0, :, 1]
-    ax = plane_image(chance.numpy(), problem, ax, cmap=MAP, vmin=0, vmax=1, alpha=0.6)
+    ax = plane_image(chance.numpy(), problem, ax, cmap=MAP, vmin=0, vmax=1, alpha=MAP_ALPHA)
     return training_points(problem, ax) if points else ax
 
 
