@@ -1,0 +1,93 @@
+// Pictures: the colours of the study's figures, every point in its place.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { classColours, CORNERS, MOVEMENTS } from "../colours.js";
+import { differenceImage, mapImage, nodeImage } from "../draw.js";
+import { Grid, packed } from "../grid.js";
+import { plane } from "../problems.js";
+import { close, VECTORS } from "./vectors.js";
+
+const { corners, movements, classes, difference, chances, painted } = VECTORS.colours;
+
+/** The colour of one pixel, counted from the upper left. @param {Uint8ClampedArray} image @param {number} pixel */
+function at(image, pixel) {
+  return [...image.subarray(4 * pixel, 4 * pixel + 4)];
+}
+
+/** @param {string} colour */
+function bytes(colour) {
+  return [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
+}
+
+test("corners, movements and classes have the colours of the figures", () => {
+  const { dense, "train first (A)": A, "prune first (B)": B, "noise floor": floor } = corners;
+  assert.deepEqual(CORNERS, { dense, A, B, floor });
+  assert.deepEqual(
+    Object.fromEntries(MOVEMENTS.map(({ name, colour }) => [name, colour])),
+    movements,
+  );
+  assert.deepEqual(classColours(2), classes);
+});
+
+test("a map has the colours of the figures' maps", () => {
+  const grid = new Grid(1, 3, 1);
+  const image = mapImage(Float32Array.of(...chances, 0, 0, 0), grid);
+  const bottomUp = [6, 7, 8, 3, 4, 5];
+  chances.forEach((/** @type {number} */ _, /** @type {number} */ k) => {
+    const [red, green, blue, opaque] = at(image, bottomUp[k]);
+    for (const [c, value] of [red, green, blue].entries()) {
+      assert.ok(Math.abs(value - painted[k][c]) <= 2, `${value} for ${painted[k][c]}`);
+    }
+    assert.equal(opaque, 255);
+  });
+});
+
+test("the certain point of one of three classes has its colour, more than half as strong", () => {
+  const grid = new Grid(1, 2, 1);
+  const image = mapImage(Float32Array.of(0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0), grid);
+  const expected = bytes(classColours(3)[1]).map((value) => Math.trunc(255 + 0.6 * (value - 255)));
+  close(at(image, 0).slice(0, 3), expected, 0.02);
+});
+
+test("points of a difference stand out, wherever blocks have put them", () => {
+  const grid = new Grid(1, 6, 3);
+  const b = new Uint8Array(36);
+  const corner = grid.order.indexOf(5); // the lower right one
+  b[corner] = 1;
+  const image = differenceImage(new Uint8Array(36), b, grid);
+  const red = [...Array(36).keys()].filter(
+    (k) => `${at(image, k).slice(0, 3)}` === `${bytes(difference[1])}`,
+  );
+  assert.deepEqual(red, [35]);
+  assert.deepEqual(at(image, 0), [...bytes(difference[0]), 255]);
+});
+
+test("a grid holds the points of the plane, each once, neighbours together", () => {
+  const grid = new Grid(2, 6, 3);
+  assert.deepEqual(
+    [...grid.order].sort((a, b) => a - b),
+    [...Array(36).keys()],
+  );
+  assert.deepEqual([...grid.order.subarray(0, 9)], [0, 1, 2, 6, 7, 8, 12, 13, 14]);
+  const x = plane(2, 6);
+  grid.order.forEach((place, k) => {
+    assert.deepEqual([grid.x[k], grid.x[36 + k]], [x[place], x[36 + place]]);
+  });
+});
+
+test("a node is darkest where its output is largest, a dead one is white", () => {
+  const grid = new Grid(1, 2, 1);
+  const image = nodeImage(Float32Array.of(0, 1, 2, 4), grid);
+  assert.deepEqual([at(image, 2)[0], at(image, 1)[0]], [255, 0x22]);
+  assert.ok(at(nodeImage(new Float32Array(4), grid), 0).every((value) => value === 255));
+});
+
+test("diverged networks give a picture all the same", () => {
+  const image = mapImage(new Float32Array(4).fill(NaN), new Grid(1, 2, 1));
+  assert.equal(image.length, 16);
+});
+
+test("colours are packed from red to blue", () => {
+  assert.equal(packed([1, 2, 3]), 0x010203ff);
+});
