@@ -1,0 +1,217 @@
+// The interface: shows what the service sends, asks it for what the reader does.
+
+import { Bar } from "./bar.js";
+import { element } from "./elements.js";
+import { SquareMaps } from "./maps.js";
+import { Charts, copyButton, NodePanel, presetList } from "./panels.js";
+import { RemovalForm } from "./removal.js";
+import { TrainingForm } from "./settings.js";
+import { settingOf } from "./state.js";
+
+/** @typedef {import("./state.js").Setting} Setting */
+/** @typedef {import("./session.js").Frame} Frame */
+/** @typedef {import("./service.js").Answer} Answer */
+/** @typedef {Extract<Answer, {type: "opened"}>} Opened */
+/** @typedef {import("./state.js").Given} Given */
+/** @typedef {import("./service.js").Request} Request */
+/** @typedef {import("./panels.js").Preset} Preset */
+/** @typedef {{setting: Setting, given: Given | null}} Opening */
+/**
+ * @typedef {Object} Options
+ * @property {(handler: (answer: Answer) => void) => {send: (request: Request) => void}} connect
+ * @property {Setting} setting the first one
+ * @property {Given | null} given networks to open instead of training them
+ * @property {Preset[]} presets
+ * @property {(setting: Setting) => void} onSetting called at every change
+ * @property {string[]} messages to show on top
+ * @property {() => string} [link] address of what is shown, where it has one
+ */
+
+const SPEECH = 1000; // milliseconds between words while pictures change
+
+/**
+ * Build the playground in an element and open its first setting.
+ * @param {Element} root
+ * @param {Options} options
+ */
+export function mount(root, options) {
+  const app = new App(options);
+  root.classList.add("playground");
+  root.replaceChildren(app.element);
+  app.open(options.setting, options.given);
+  app.show(options.messages);
+  return {
+    open: (/** @type {Setting} */ setting, /** @type {Given | null} */ given) =>
+      app.open(setting, given),
+    setting: () => app.setting,
+  };
+}
+
+/** The whole interface: what it shows last came in a frame, what it wants goes as a request. */
+class App {
+  /** @param {Options} options */
+  constructor({ connect, setting, presets, onSetting, link }) {
+    this.setting = setting;
+    this.onSetting = onSetting;
+    /** @type {number[][] | null} */ this.asked = null; // kept nodes that no frame shows yet
+    /** @type {Frame | null} */ this.frame = null; // the last one drawn
+    /** @type {Frame | null} */ this.next = null; // the one to draw when the screen is ready
+    this.opening = true; // what comes until it is opened belongs to the setting before
+    /** @type {Given | null} */ this.given = null;
+    /** @type {Opening} */ this.before = { setting, given: null }; // the last request
+    this.spoken = 0;
+    const send = (/** @type {Request} */ request) => this.send(request);
+    this.bar = new Bar(send);
+    this.removal = new RemovalForm(
+      () => this.choose(),
+      (compensation) => this.compensate(compensation),
+    );
+    this.maps = new SquareMaps();
+    this.charts = new Charts();
+    this.nodes = new NodePanel((kept) => this.keep(kept));
+    this.training = new TrainingForm((changed) => this.open(changed, null));
+    this.messages = element("div", { class: "messages", role: "status" });
+    this.element = element("div", { class: "parts" }, ...this.parts(presets, link));
+    this.service = connect((answer) => this.receive(answer));
+  }
+
+  /** @param {Preset[]} presets @param {(() => string) | undefined} link */
+  parts(presets, link) {
+    const { gapChart, lossChart, scatterChart } = this.charts;
+    const open = (/** @type {Preset} */ { name, data }) => this.open(settingOf(data, name), data);
+    return [
+      this.messages,
+      this.bar.element,
+      this.removal.element,
+      element("div", { class: "first" }, this.maps.element, gapChart, scatterChart),
+      element("div", { class: "second" }, this.nodes.element, lossChart),
+      this.training.element,
+      presetList(presets, open),
+      ...(link ? [copyButton(link)] : []),
+    ];
+  }
+
+  /** @param {Request} request */
+  send(request) {
+    this.service.send(request);
+  }
+
+  /**
+   * Send a request that changes the setting.
+   * @param {Request} request
+   * @param {Partial<Setting>} change
+   */
+  ask(request, change) {
+    this.before = { setting: this.setting, given: this.given };
+    this.change(change);
+    this.send(request);
+  }
+
+  /** @param {Partial<Setting>} change */
+  change(change) {
+    this.setting = { ...this.setting, ...change };
+    this.onSetting(this.setting);
+  }
+
+  /**
+   * Begin with another setting; `given` networks are opened as they are.
+   * @param {Setting} setting
+   * @param {Given | null} given
+   */
+  open(setting, given) {
+    this.opening = true;
+    this.show([]);
+    this.ask({ type: "open", setting, given }, setting);
+    this.present(given);
+  }
+
+  /** Bring all forms in step with the setting. @param {Given | null} given */
+  present(given) {
+    this.given = given;
+    this.asked = null;
+    this.removal.open(this.setting, given?.kept);
+    this.training.open(this.setting, given === null || this.setting.preset !== null);
+  }
+
+  choose() {
+    const { wish } = this.removal;
+    this.asked = null;
+    this.ask({ type: "choose", ...wish }, wish);
+  }
+
+  /** @param {number[][]} kept */
+  keep(kept) {
+    if (kept.some((nodes) => nodes.length === 0)) {
+      return this.show(["At least one node of each layer has to stay."]);
+    }
+    this.asked = kept;
+    this.ask({ type: "keep", kept }, { kept, chosenAt: null });
+    if (this.frame) this.nodes.draw(this.frame, kept);
+  }
+
+  /** @param {string} compensation */
+  compensate(compensation) {
+    this.ask({ type: "compensate", compensation }, { compensation });
+  }
+
+  /** @param {Answer} answer */
+  receive(answer) {
+    if (answer.type === "refused") this.refuse(answer.message);
+    if (answer.type === "opened") this.begin(answer);
+    if (answer.type === "frame") this.expect(answer);
+  }
+
+  /** The next frame is computed while this one is drawn; of several the newest. @param {Frame} frame */
+  expect(frame) {
+    this.send({ type: "shown" });
+    if (!this.next) requestAnimationFrame(() => this.draw());
+    this.next = frame;
+  }
+
+  /** All stays as it was before the request. @param {string} message */
+  refuse(message) {
+    this.opening = false;
+    this.change(this.before.setting);
+    this.present(this.before.given);
+    this.show([message]);
+  }
+
+  /** @param {Opened} opened */
+  begin({ problem, widths }) {
+    this.opening = false;
+    this.frame = null;
+    this.maps.open(problem);
+    this.nodes.open(widths.slice(1, -1));
+  }
+
+  draw() {
+    const frame = this.next;
+    this.next = null;
+    if (!frame || this.opening) return; // of the setting before
+    if (this.asked && String(this.asked) === String(frame.kept)) this.asked = null;
+    this.bar.draw(frame);
+    this.maps.draw(frame);
+    this.charts.draw(frame);
+    this.nodes.draw(frame, this.asked ?? frame.kept);
+    this.speak(frame);
+    this.frame = frame;
+    const chosen = this.asked ? {} : { kept: frame.kept, chosenAt: frame.chosenAt };
+    this.change({ step: frame.step, ...chosen });
+  }
+
+  /** Words change at most once a second while training runs. @param {Frame} frame */
+  speak(frame) {
+    const now = performance.now();
+    const going = frame.running || frame.behind < frame.step;
+    if (this.frame && going && now - this.spoken < SPEECH) return;
+    this.spoken = now;
+    for (const part of [this.bar, this.removal, this.maps, this.charts, this.nodes]) {
+      part.describe(frame);
+    }
+  }
+
+  /** @param {string[]} messages */
+  show(messages) {
+    this.messages.replaceChildren(...messages.map((text) => element("p", {}, text)));
+  }
+}
