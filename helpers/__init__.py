@@ -18,7 +18,9 @@ In the order data flow:
 - `claims`, `statements`: what the post says, what was measured, the verdict; what of it holds at
   other settings;
 - `plots`, `films`, `animation`, `sliders`: figures, films, those of training, figures with
-  controls.
+  controls;
+- `vectors`, `bundle`, `explorer`: what the playground's JavaScript is tested against, how its
+  modules become one script, the playground in notebooks.
 
 `checks`, `streams` and `progress` serve them all.
 """
