@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import answers
+import playground_page
 import reruns
 import social
 from finish import finish
@@ -53,9 +54,11 @@ def build_site():
     for folder in (SOURCE, HTML, BUILD / "doctrees"):
         shutil.rmtree(folder, ignore_errors=True)
     paths = sorted((ROOT / "notebooks").glob(NOTEBOOKS))
-    shutil.copytree(ROOT / "report", SOURCE, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "report", SOURCE,
+                    ignore=shutil.ignore_patterns("__pycache__", "playground"))
     execute_all(paths, SOURCE / "notebooks")
     write_sources(read(SOURCE / "notebooks"))
+    playground_page.write(SOURCE)
     sphinx(SOURCE, HTML)
     finish(HTML)
     check_figures(HTML, [path.name for path in paths])

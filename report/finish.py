@@ -14,6 +14,7 @@ FILMS = "_static/films"
 EMBEDDED = re.compile(r"data:(?:video|image)/(mp4|png);base64,(.*)", re.DOTALL)
 LOADED = {"src", "srcset", "href", "poster", "data", "action"}  # of all elements but links
 REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
+DATA = "application/json"  # a script of this type is not run
 FILE_NAME = re.compile(r"\S*\.(?:png|svg|jpe?g|gif|webp)", re.IGNORECASE)
 POLICY = {
     "default-src": "'none'",
@@ -87,7 +88,8 @@ def move_films(page, folder, root):
 
 def guard(page):
     """Let the page run and load nothing but what it came with."""
-    inline = [script.string for script in page("script", src=False) if script.string]
+    scripts = page("script", src=False, type=lambda kind: kind != DATA)
+    inline = [script.string for script in scripts if script.string]
     digests = {base64.b64encode(sha256(text.encode()).digest()).decode() for text in inline}
     hashes = "".join(f" 'sha256-{digest}'" for digest in sorted(digests))
     rules = {**POLICY, "script-src": POLICY["script-src"] + hashes}

@@ -96,7 +96,8 @@ def render(values, known, folder):
     """Run the notebooks and render their site, all inside a folder; return the site."""
     source, html = folder / "site-src", folder / "html"
     shutil.copytree(ROOT / "report", source,
-                    ignore=shutil.ignore_patterns("__pycache__", "index.md", "headline-*"))
+                    ignore=shutil.ignore_patterns("__pycache__", "index.md", "headline-*",
+                                                  "playground", "which_first.md"))
     (folder / "notebooks").mkdir()
     for path in paths():
         nbformat.write(parameterised(path, values, known), folder / "notebooks" / path.name)

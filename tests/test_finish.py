@@ -54,6 +54,12 @@ def test_the_policy_allows_the_page_s_own_inline_scripts_and_no_others(tmp_path)
     assert policy(page)["script-src"] == ["'self'", f"'sha256-{digest}'"]
 
 
+def test_data_in_a_script_are_kept_and_need_no_permission(tmp_path):
+    page = finished(tmp_path, '<script type="application/json">{"a": "<\\/b> &amp; é"}</script>')
+    assert page.script.string == '{"a": "<\\/b> &amp; é"}'
+    assert policy(page)["script-src"] == ["'self'"]
+
+
 def test_the_policy_comes_before_anything_that_loads_and_names_no_other_machine(tmp_path):
     head = '<link rel="stylesheet" href="a.css"><meta charset="utf-8">'
     page = finished(tmp_path, "", head)
