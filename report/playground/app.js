@@ -196,7 +196,9 @@ class App {
     this.speak(frame);
     this.frame = frame;
     const chosen = this.asked ? {} : { kept: frame.kept, chosenAt: frame.chosenAt };
-    this.change({ step: frame.step, ...chosen });
+    // trained anew, a network is no longer that of the preset
+    const preset = frame.step < frame.steps ? null : this.setting.preset;
+    this.change({ step: frame.step, preset, ...chosen });
   }
 
   /** Words change at most once a second while training runs. @param {Frame} frame */

@@ -13,7 +13,9 @@ const [INK, GRID] = ["#333333", "#E4E4E4"];
 const COAST = MOVEMENTS[2].colour;
 const FONT_SIZE = 12;
 const MARGIN = { left: 40, top: 10, bottom: 24 };
-const SHOWN = 0.95; // share of the weights within the axes, the others lie at the edge
+const BESIDE = { left: 52, right: 44 }; // room for the labels of the weights
+const SHOWN = 0.9; // share of the weights within the axes, the others lie at the edge
+const COASTS = 3; // that the axes reach at least
 const LOSS_TICKS = [
   { value: 1e-4, text: "10⁻⁴" }, // losses below lie on the axis
   { value: 1e-2, text: "0.01" },
@@ -65,7 +67,7 @@ export function drawScatter(canvas, scatter, shown) {
   const across = changes ? a.map((value, k) => value - start[k]) : a;
   const up = changes ? b.map((value, k) => value - start[k]) : b;
   const coast = changes ? scatter.coast : null;
-  const reach = nice(Math.max(2 * (coast ?? 0), extent(across), extent(up), 0.1));
+  const reach = nice(Math.max(COASTS * (coast ?? 0), extent(across), extent(up), 0.1));
   const plot = squared(sheet, reach, shown);
   const clamped = (/** @type {number} */ value) => Math.min(Math.max(value, -reach), reach);
   if (coast !== null) drawCoast(sheet, plot, coast);
@@ -116,8 +118,8 @@ function framed(sheet, steps, ticks, scale, lines) {
 
 /** A square plot around zero, A across and B up. @param {Sheet} sheet @param {number} reach @param {string} what @returns {Plot} */
 function squared(sheet, reach, what) {
-  const size = Math.min(sheet.width - 52, sheet.height - 46);
-  const left = (sheet.width - size + 40) / 2;
+  const size = Math.min(sheet.width - BESIDE.left - BESIDE.right, sheet.height - 46);
+  const left = (sheet.width - size + BESIDE.left - BESIDE.right) / 2;
   const [right, top, bottom] = [left + size, MARGIN.top, MARGIN.top + size];
   const [x, y] = [linear(-reach, reach, left, right), linear(-reach, reach, bottom, top)];
   rule(sheet, left, y(0), right, y(0), GRID);
