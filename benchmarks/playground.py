@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from playwright.sync_api import sync_playwright
 
 from helpers.bundle import bundle
 from helpers.compare import accuracy, disagreement, plane
@@ -55,6 +54,8 @@ def under_node() -> dict:
 
 def in_a_browser() -> tuple[str, float, float]:
     """Return the browser's version, and frames per second and seconds of a training it shows."""
+    from playwright.sync_api import sync_playwright  # of the extra `browser`
+
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         sys.exit("there is no browser; install chromium")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks import sweep
+from benchmarks import playground, sweep
 from benchmarks import training as bench
 from helpers.arms import Cut
 from helpers.recipes import Recipe
@@ -91,3 +91,31 @@ def test_the_sweep_benchmark_runs_and_writes_every_contender(tmp_path, capsys):
     written = json.loads((tmp_path / "bench" / "sweep.json").read_text())
     assert set(written["seconds"]) == {"bare", "this process", "one worker", "two workers"}
     assert "two workers" in capsys.readouterr().out
+
+
+@pytest.fixture
+def three(monkeypatch):
+    """Results of the playground's modules for three networks, timed once."""
+    monkeypatch.setattr(playground, "NETWORKS", 3)
+    monkeypatch.setattr(playground, "ROUNDS", 1)
+    return playground.under_node()
+
+
+@pytest.mark.slow
+def test_the_playground_is_held_against_pytorch(three):
+    apart = playground.differences(three["agreement"])
+    assert all(len(values) == 3 and 0 < values.max() < 1e-5 for values in apart.values())
+    spoiled = [[logit + 1e-3 for logit in three["agreement"][0]], *three["agreement"][1:]]
+    worse = playground.differences(spoiled)["the playground", "PyTorch"]
+    assert (worse > 1e-4).tolist() == [True, False, False]
+
+
+@pytest.mark.slow
+def test_what_was_measured_of_the_playground_stands_in_words(three):
+    rows = playground.rows(three, frames=31.4, seconds=4.04)
+    assert all(set(row) == {"what", "measured", "wanted"} for row in rows)
+    said = {row["what"]: row["measured"] for row in rows}
+    assert said["Frames meanwhile"] == "31 per second"
+    assert said["Both orders and the noise floor, shown on the page"] == "4.0 s"
+    gap = next(text for what, text in said.items() if what.startswith("Gap after 1500 steps"))
+    assert gap.count("[") == 2  # an interval here, one in PyTorch
