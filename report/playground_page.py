@@ -66,7 +66,7 @@ def block(name):
     given["setting"] |= {"noise": noise(preset.problem), "data_seed": DATA_SEED,
                          "criterion": preset.criterion, "fraction": FRACTION}
     text = (f"Learning rate {preset.learning_rate:g}: trained first and pruned first, "
-            f"the network differs on {gap:.0%} of the plane.")
+            f"the network differs on {100 * gap:.0f}\u202f% of the plane.")
     return BLOCK.format(name=name, text=text, content=json.dumps(given).replace("</", "<\\/"))
 
 

@@ -51,7 +51,7 @@ def test_presets_are_networks_of_the_study(written):
     expected = exported(square, 22, "Random half on moons")
     assert given == {**expected, "setting": expected["setting"] | known}
     (gap,) = disagreement(square.train_first, square.prune_first, plane(problem)).tolist()
-    assert f"differs on {gap:.0%} of the plane." in blocks[-1]["data-text"]
+    assert f"differs on {100 * gap:.0f}\u202f% of the plane." in blocks[-1]["data-text"]
     rates = [json.loads(block.string)["setting"]["learning_rate"] for block in blocks]
     assert rates == [0.1, 0.1, 0.005, 0.1]
 

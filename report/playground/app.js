@@ -4,6 +4,7 @@ import { Bar } from "./bar.js";
 import { element } from "./elements.js";
 import { SquareMaps } from "./maps.js";
 import { Charts, copyButton, NodePanel, presetList } from "./panels.js";
+import { sameNodes } from "./pruning.js";
 import { RemovalForm } from "./removal.js";
 import { TrainingForm } from "./settings.js";
 import { settingOf } from "./state.js";
@@ -12,6 +13,7 @@ import { settingOf } from "./state.js";
 /** @typedef {import("./session.js").Frame} Frame */
 /** @typedef {import("./service.js").Answer} Answer */
 /** @typedef {Extract<Answer, {type: "opened"}>} Opened */
+/** @typedef {Extract<Answer, {type: "refused"}>} Refusal */
 /** @typedef {import("./state.js").Given} Given */
 /** @typedef {import("./service.js").Request} Request */
 /** @typedef {import("./panels.js").Preset} Preset */
@@ -56,20 +58,27 @@ class App {
     /** @type {number[][] | null} */ this.asked = null; // kept nodes that no frame shows yet
     /** @type {Frame | null} */ this.frame = null; // the last one drawn
     /** @type {Frame | null} */ this.next = null; // the one to draw when the screen is ready
-    this.opening = true; // what comes until it is opened belongs to the setting before
+    this.openings = 0; // unanswered: what comes meanwhile belongs to a setting before
     /** @type {Given | null} */ this.given = null;
     /** @type {Opening} */ this.before = { setting, given: null }; // the last request
-    this.spoken = 0;
-    const send = (/** @type {Request} */ request) => this.send(request);
-    this.bar = new Bar(send);
+    this.spoken = -Infinity; // moment of the last words,
+    this.going = false; // whether training went on then,
+    this.later = 0; // timer of the next ones
+    this.bar = new Bar((request) => {
+      this.show([]);
+      this.send(request);
+    });
     this.removal = new RemovalForm(
       () => this.choose(),
       (compensation) => this.compensate(compensation),
     );
     this.maps = new SquareMaps();
-    this.charts = new Charts();
+    this.charts = new Charts((scatter) => this.change({ scatter }));
     this.nodes = new NodePanel((kept) => this.keep(kept));
-    this.training = new TrainingForm((changed) => this.open(changed, null));
+    this.training = new TrainingForm(
+      () => this.setting,
+      (changed) => this.open(changed, null),
+    );
     this.messages = element("div", { class: "messages", role: "status" });
     this.element = element("div", { class: "parts" }, ...this.parts(presets, link));
     this.service = connect((answer) => this.receive(answer));
@@ -103,6 +112,7 @@ class App {
    */
   ask(request, change) {
     this.before = { setting: this.setting, given: this.given };
+    this.show([]);
     this.change(change);
     this.send(request);
   }
@@ -119,8 +129,7 @@ class App {
    * @param {Given | null} given
    */
   open(setting, given) {
-    this.opening = true;
-    this.show([]);
+    this.openings++;
     this.ask({ type: "open", setting, given }, setting);
     this.present(given);
   }
@@ -129,6 +138,7 @@ class App {
   present(given) {
     this.given = given;
     this.asked = null;
+    this.charts.open(this.setting.scatter);
     this.removal.open(this.setting, given?.kept);
     this.training.open(this.setting, given === null || this.setting.preset !== null);
   }
@@ -141,6 +151,7 @@ class App {
 
   /** @param {number[][]} kept */
   keep(kept) {
+    if (this.openings) return; // the nodes shown are not those of the setting to come
     if (kept.some((nodes) => nodes.length === 0)) {
       return this.show(["At least one node of each layer has to stay."]);
     }
@@ -156,7 +167,7 @@ class App {
 
   /** @param {Answer} answer */
   receive(answer) {
-    if (answer.type === "refused") this.refuse(answer.message);
+    if (answer.type === "refused") this.refuse(answer);
     if (answer.type === "opened") this.begin(answer);
     if (answer.type === "frame") this.expect(answer);
   }
@@ -168,18 +179,22 @@ class App {
     this.next = frame;
   }
 
-  /** All stays as it was before the request. @param {string} message */
-  refuse(message) {
-    this.opening = false;
-    this.change(this.before.setting);
-    this.present(this.before.given);
+  /** All stays as it was before the request. @param {Refusal} refusal */
+  refuse({ of, message }) {
+    if (of === "open") this.openings--;
+    if (!this.openings) {
+      this.change(this.before.setting);
+      this.present(this.before.given);
+    }
     this.show([message]);
   }
 
   /** @param {Opened} opened */
   begin({ problem, widths }) {
-    this.opening = false;
-    this.frame = null;
+    this.openings--;
+    [this.frame, this.next] = [null, null];
+    this.spoken = -Infinity;
+    clearTimeout(this.later);
     this.maps.open(problem);
     this.nodes.open(widths.slice(1, -1));
   }
@@ -187,9 +202,10 @@ class App {
   draw() {
     const frame = this.next;
     this.next = null;
-    if (!frame || this.opening) return; // of the setting before
-    if (this.asked && String(this.asked) === String(frame.kept)) this.asked = null;
+    if (!frame || this.openings) return; // of a setting before
+    if (this.asked && sameNodes(this.asked, frame.kept)) this.asked = null;
     this.bar.draw(frame);
+    this.removal.draw(frame);
     this.maps.draw(frame);
     this.charts.draw(frame);
     this.nodes.draw(frame, this.asked ?? frame.kept);
@@ -198,16 +214,23 @@ class App {
     const chosen = this.asked ? {} : { kept: frame.kept, chosenAt: frame.chosenAt };
     // trained anew, a network is no longer that of the preset
     const preset = frame.step < frame.steps ? null : this.setting.preset;
-    this.change({ step: frame.step, preset, ...chosen });
+    const step = frame.running ? frame.step : frame.target; // of a link still on its way: its goal
+    this.change({ step, preset, ...chosen });
   }
 
-  /** Words change at most once a second while training runs. @param {Frame} frame */
+  /** Words change once a second, at once where training begins or ends. @param {Frame} frame */
   speak(frame) {
-    const now = performance.now();
+    clearTimeout(this.later);
     const going = frame.running || frame.behind < frame.step;
-    if (this.frame && going && now - this.spoken < SPEECH) return;
-    this.spoken = now;
-    for (const part of [this.bar, this.removal, this.maps, this.charts, this.nodes]) {
+    const wait = going === this.going ? this.spoken + SPEECH - performance.now() : 0;
+    this.later = setTimeout(() => this.say(frame), wait);
+    this.going = going;
+  }
+
+  /** @param {Frame} frame */
+  say(frame) {
+    this.spoken = performance.now();
+    for (const part of [this.bar, this.charts, this.nodes]) {
       part.describe(frame);
     }
   }

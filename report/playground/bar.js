@@ -17,6 +17,7 @@ export class Bar {
     this.train.classList.add("main");
     this.progress = element("progress", { max: 1, value: 0 });
     this.place = element("span", { class: "muted" });
+    this.rates = element("span", { class: "muted" });
     this.gap = element("strong", { class: "A" }, "–");
     this.floor = element("strong", { class: "floor" }, "–");
     this.verdict = element("span", { role: "status" });
@@ -26,31 +27,33 @@ export class Bar {
       "section",
       { class: "bar", "aria-label": "Training" },
       element("div", { class: "buttons" }, this.train, step, rewind),
-      labelled("Training", this.progress, this.place),
+      labelled("Training", this.progress, this.place, this.rates),
       element(
         "p",
         { class: "numbers" },
         element("span", {}, "gap A–B ", this.gap),
         element("span", {}, "noise floor ", this.floor),
+        element("small", {}, ONE),
       ),
-      element("p", { class: "verdict" }, this.verdict, element("small", {}, ONE)),
+      element("p", { class: "verdict" }, this.verdict),
     );
   }
 
   /** @param {Frame} frame */
-  draw({ step, steps, running, gap, floor }) {
+  draw({ step, steps, running, gap, floor, diverged }) {
     this.running = running;
     this.progress.value = step / steps;
+    setText(this.place, `step ${step} of ${steps}`);
     setText(this.train, trainingLabel(running, step, steps));
-    setText(this.gap, decimal(gap));
-    setText(this.floor, decimal(floor));
+    const known = !diverged.dense && !diverged.B;
+    setText(this.gap, decimal(known ? gap : null));
+    setText(this.floor, decimal(known ? floor : null));
   }
 
   /** @param {Frame} frame */
   describe(frame) {
-    const { step, steps, speed } = frame;
-    const rates = [rateText(speed.steps, "steps/s"), rateText(speed.frames, "frames/s")];
-    setText(this.place, [`step ${step} of ${steps}`, ...rates].join(""));
+    const { steps, frames } = frame.speed;
+    setText(this.rates, rateText(steps, "steps/s") + rateText(frames, "frames/s"));
     setText(this.verdict, verdict(frame));
   }
 }

@@ -1,6 +1,7 @@
 // Charts on canvases: gap and floor, losses, weights of A and B. White ground, labels at the lines.
 
 import { CORNERS, MOVEMENTS } from "./colours.js";
+import { EVERY } from "./square.js";
 
 /** @typedef {import("./session.js").Frame} Frame */
 /** @typedef {import("./movement.js").Scatter} Scatter */
@@ -45,20 +46,24 @@ export function drawGaps(canvas, { gaps, steps }) {
  * @param {HTMLCanvasElement} canvas
  * @param {Frame} frame
  */
-export function drawLosses(canvas, { losses, steps }) {
+export function drawLosses(canvas, { losses, steps, step }) {
   const sheet = cleared(canvas);
   const lines = [
     { name: "dense", colour: CORNERS.dense, ...losses.dense },
     { name: "B", colour: CORNERS.B, ...losses.B },
   ];
-  drawLines(sheet, framed(sheet, steps, LOSS_TICKS, logarithmic, lines), lines);
+  const plot = framed(sheet, steps, LOSS_TICKS, logarithmic, lines);
+  drawLines(sheet, plot, lines);
+  if (step > 0 && lines.every(({ values }) => values.length === 0)) {
+    label(sheet, "trained elsewhere", (plot.left + plot.right) / 2, plot.bottom / 2, "center");
+  }
 }
 
 /**
  * Scatter one kernel of A and B: its changes since the start, or its weights.
  * @param {HTMLCanvasElement} canvas
  * @param {Scatter} scatter
- * @param {"changes" | "weights"} shown
+ * @param {string} shown `changes` or `weights`
  */
 export function drawScatter(canvas, scatter, shown) {
   const sheet = cleared(canvas);
@@ -152,9 +157,6 @@ function drawCoast(sheet, plot, coast) {
 /** @param {Sheet} sheet @param {Plot} plot @param {Line[]} lines */
 function drawLines(sheet, plot, lines) {
   for (const line of lines) trace(sheet.context, plot, line);
-  if (lines.every(({ values }) => values.length === 0)) {
-    label(sheet, "trained elsewhere", (plot.left + plot.right) / 2, plot.bottom / 2, "center");
-  }
   const ends = lines.filter(({ values }) => values.length && values[values.length - 1] !== null);
   const heights = ends.map(({ values }) => plot.y(Number(values[values.length - 1])));
   const places = apart(heights, FONT_SIZE + 2, plot);
@@ -163,16 +165,20 @@ function drawLines(sheet, plot, lines) {
   });
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Plot} plot @param {Line} line */
+/** A line that ends in a dot, open where steps are missing. @param {CanvasRenderingContext2D} context @param {Plot} plot @param {Line} line */
 function trace(context, plot, { colour, steps, values }) {
   context.beginPath();
   values.forEach((value, k) => {
-    if (value !== null) context.lineTo(plot.x(steps[k]), plot.y(value));
+    if (value === null) return;
+    const [x, y] = [plot.x(steps[k]), plot.y(value)];
+    if (k > 0 && steps[k] - steps[k - 1] > EVERY) context.moveTo(x, y);
+    context.lineTo(x, y);
+    if (k === values.length - 1) context.arc(x, y, 1, 0, 2 * Math.PI);
   });
   context.strokeStyle = colour;
   context.lineWidth = 1.5;
   context.lineJoin = "round";
-  context.lineCap = "round"; // a line of one point is a dot
+  context.lineCap = "round";
   context.stroke();
 }
 

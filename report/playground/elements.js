@@ -30,12 +30,13 @@ export function button(text, act) {
 }
 
 /**
- * A choice among names.
- * @param {string[]} names
+ * A choice among names, shown as they are or in other words.
+ * @param {string[] | Record<string, string>} names
  * @param {(name: string) => void} act
  */
 export function select(names, act) {
-  const options = names.map((name) => element("option", { value: name }, name));
+  const shown = Array.isArray(names) ? names.map((name) => [name, name]) : Object.entries(names);
+  const options = shown.map(([name, words]) => element("option", { value: name }, words));
   return element("select", { change: (event) => act(event.target.value) }, ...options);
 }
 

@@ -67,6 +67,7 @@ export function keysFor(presets) {
     kept: KEPT,
     chosen_at: CHOSEN_AT,
     step: integerKey("step", ({ steps }) => [0, steps]),
+    scatter: choiceKey("scatter", ["changes", "weights"]),
   };
 }
 

@@ -10,6 +10,9 @@ import { decimal, percent } from "./words.js";
 const SIDE = 100; // pixels of a map
 const DOTS = 400; // pixels of the points drawn over it
 const RADIUS = 3.5;
+const KEY =
+  "Maps of the plane: colours are classes, dots training points; red where A and B differ. " +
+  "Accuracy on held-out points.";
 
 /** One map with its caption. */
 class Picture {
@@ -62,6 +65,7 @@ export class SquareMaps {
       order("Train first, then prune", this.dense, "prune", this.A),
       order("Prune first, then train", this.start, "train", this.B),
       this.difference.element,
+      element("p", { class: "hint" }, KEY),
     );
   }
 
@@ -70,17 +74,13 @@ export class SquareMaps {
     for (const { points } of [this.dense, this.start, this.A, this.B]) drawPoints(points, problem);
   }
 
-  /** @param {Frame} frame */
-  draw({ maps }) {
+  /** Draw the maps, and say the same in words. @param {Frame} frame */
+  draw({ maps, accuracy, gap, step, behind }) {
     this.dense.draw(maps.dense);
     this.start.draw(maps.start);
     this.A.draw(maps.A);
     this.B.draw(maps.B);
     this.difference.draw(maps.difference);
-  }
-
-  /** Say the same in words. @param {Frame} frame */
-  describe({ accuracy, gap, step, behind }) {
     this.dense.describe(`accuracy ${decimal(accuracy.dense)}`);
     this.start.describe("pruned, untrained");
     this.A.describe(`accuracy ${decimal(accuracy.A)}`);

@@ -6,6 +6,7 @@ import { layerName } from "./words.js";
 /** @typedef {import("./frames.js").NodeView} NodeView */
 
 const SIDE = 25; // pixels of a node's map
+const HOW = "Press to remove or bring back. Dark: fires; dashed: dead, 0 at every training point.";
 const MOVES = {
   ArrowLeft: () => -1,
   ArrowRight: () => 1,
@@ -23,17 +24,21 @@ export class NodeGrid {
    * @param {(node: number) => void} toggle called with the node that was pressed
    */
   constructor(layer, count, toggle) {
-    this.layer = layer;
     /** @type {Element | null} */ this.pointed = null;
     this.images = Array.from({ length: count }, () => new ImageData(SIDE, SIDE));
     this.buttons = this.images.map((_, node) => nodeButton(node, () => toggle(node)));
     this.buttons[0].tabIndex = 0;
     this.count = element("small");
     const title = element("h2", {}, `Nodes of the ${layerName(layer)}`, this.count);
-    this.hint = element("p", { class: "hint" }, "\u00a0");
+    this.hint = element("p", { class: "hint" }, HOW);
     this.grid = element(
       "div",
-      { role: "toolbar", class: "nodes", keydown: (event) => this.move(event) },
+      {
+        role: "toolbar",
+        class: "nodes",
+        "aria-label": `Nodes of the ${layerName(layer)}; pressed ones are removed`,
+        keydown: (event) => this.move(event),
+      },
       ...this.buttons,
     );
     this.element = element("section", { class: "layer" }, title, this.grid, this.hint);
@@ -55,24 +60,18 @@ export class NodeGrid {
       context?.putImageData(this.images[node], 0, 0);
       setPressed(button, !stays.has(node));
     });
+    setText(this.count, `, ${nodes.length - kept.length} of ${nodes.length} removed`);
     this.point(null);
   }
 
-  /**
-   * Say the same in words.
-   * @param {NodeView[]} nodes
-   * @param {number[]} kept
-   */
-  describe(nodes, kept) {
-    const name = layerName(this.layer);
-    const removed = nodes.length - kept.length;
-    setText(this.count, `, ${removed} of ${nodes.length} removed`);
-    setName(this.grid, `Nodes of the ${name}; pressed ones are removed`);
+  /** Say what the nodes give in words. @param {NodeView[]} nodes */
+  describe(nodes) {
     nodes.forEach(({ deviation, dead }, node) => {
-      const state = dead ? "dead" : `deviation ${deviation.toPrecision(2)}`;
+      const state = dead ? "dead" : `std ${deviation.toPrecision(2)}`;
       setName(this.buttons[node], `Node ${node}, ${state}`);
       this.buttons[node].classList.toggle("dead", dead);
     });
+    this.point(null);
   }
 
   /** Say below the maps which node is pointed at. @param {EventTarget | null} target */

@@ -9,18 +9,24 @@ import { decimal, percent } from "./words.js";
 /** @typedef {import("./session.js").Frame} Frame */
 /** @typedef {{name: string, title: string, text: string, data: any}} Preset */
 
-const CHANGES = "changes since the start";
+/** What the scatter shows, by its name in the setting. @type {Record<string, string>} */
+const SHOWN = { changes: "changes since the start", weights: "weights" };
 
 /** Charts of gap and floor, of the losses, and of the weights. */
 export class Charts {
-  constructor() {
+  /** @param {(scatter: string) => void} show called when the reader wants the other scatter */
+  constructor(show) {
     /** @type {Frame | null} */ this.frame = null;
     this.gaps = chartCanvas("gaps");
     this.losses = chartCanvas("losses");
     this.scatter = chartCanvas("scatter");
-    this.shown = select([CHANGES, "weights"], () => this.frame && this.draw(this.frame));
+    this.shown = select(SHOWN, (scatter) => {
+      show(scatter);
+      if (this.frame) this.draw(this.frame);
+    });
     setName(this.shown, "Weights shown");
     this.legend = element("ul", { class: "legend" }, ...MOVEMENTS.map(legendEntry));
+    this.note = element("p", { class: "hint" });
     this.gapChart = chart("Gap and noise floor", "share of the plane", this.gaps);
     this.lossChart = chart("Loss of each batch", "nats", this.losses);
     this.scatterChart = element(
@@ -29,8 +35,14 @@ export class Charts {
       element("div", { class: "heading" }, element("h2", {}, "Weights of A and B"), this.shown),
       this.scatter,
       this.legend,
+      this.note,
     );
     new ResizeObserver(() => this.frame && this.draw(this.frame)).observe(this.gaps);
+  }
+
+  /** @param {string} scatter `changes` or `weights` */
+  open(scatter) {
+    this.shown.value = scatter;
   }
 
   /** @param {Frame} frame */
@@ -38,11 +50,11 @@ export class Charts {
     this.frame = frame;
     drawGaps(this.gaps, frame);
     drawLosses(this.losses, frame);
-    drawScatter(this.scatter, frame.scatter, this.shown.value === CHANGES ? "changes" : "weights");
+    drawScatter(this.scatter, frame.scatter, this.shown.value);
   }
 
   /** Say the same in words. @param {Frame} frame */
-  describe({ step, gap, floor, losses, scatter }) {
+  describe({ step, gap, floor, losses, scatter, hidden }) {
     setName(this.gaps, `Step ${step}: gap ${decimal(gap)}, noise floor ${decimal(floor)}`);
     const [dense, B] = [losses.dense, losses.B].map(({ values }) => lastText(values));
     setName(this.losses, `Step ${step}: batch loss of dense ${dense}, of B ${B}`);
@@ -52,6 +64,7 @@ export class Charts {
     });
     setName(this.scatter, `Weights of A across, of B up: ${shares.join(", ")}`);
     this.legend.querySelectorAll("span").forEach((entry, kind) => setText(entry, shares[kind]));
+    setText(this.note, scatterNote(hidden.length));
   }
 }
 
@@ -81,7 +94,7 @@ export class NodePanel {
 
   /** Say the same in words. @param {Frame} frame */
   describe({ nodes }) {
-    this.grids.forEach((grid, layer) => grid.describe(nodes[layer], this.kept[layer]));
+    this.grids.forEach((grid, layer) => grid.describe(nodes[layer]));
   }
 
   /** @param {number} layer @param {number} node */
@@ -150,6 +163,12 @@ function chart(title, unit, canvas) {
 /** @param {{name: string, colour: string}} movement */
 function legendEntry({ name, colour }) {
   return element("li", { style: `--swatch: ${colour}` }, element("span", {}, name));
+}
+
+/** What the dots of the scatter are. @param {number} layers hidden ones */
+function scatterNote(layers) {
+  const kernel = layers > 1 ? "from the first to the second layer" : "from the inputs to the layer";
+  return `Weights ${kernel}. One of each: unlike in A and B. Dots on the edge lie beyond it.`;
 }
 
 /** @param {number[]} values */

@@ -46,6 +46,15 @@ export function roundHalfEven(value) {
 }
 
 /**
+ * Whether two choices keep the same nodes.
+ * @param {Kept} a
+ * @param {Kept} b
+ */
+export function sameNodes(a, b) {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/**
  * Every node stays.
  * @param {Network} network
  * @returns {Kept}

@@ -2,7 +2,7 @@
 
 import { button, element, labelled, select, setText } from "./elements.js";
 import { CHOICES, LIMITS } from "./keys.js";
-import { layerName, removal } from "./words.js";
+import { layerName, meaning, removal } from "./words.js";
 
 /** @typedef {import("./state.js").Setting} Setting */
 /** @typedef {import("./session.js").Frame} Frame */
@@ -28,10 +28,10 @@ export class RemovalForm {
     this.layers = element("span", { class: "boxes", role: "group", "aria-label": "Layers" });
     this.compensation = select(CHOICES.compensation, compensate);
     this.chosen = element("p", { class: "chosen" });
-    this.fraction.addEventListener("input", () => this.tellShare());
+    this.meaning = element("p", { class: "hint" });
     this.element = element(
       "fieldset",
-      { class: "removal" },
+      { class: "removal", input: () => this.tell() },
       element("legend", {}, "Nodes to remove"),
       labelled("Criterion", this.criterion),
       labelled("Fraction", element("span", { class: "slider" }, this.fraction, this.share)),
@@ -39,6 +39,7 @@ export class RemovalForm {
       labelled("Compensation", this.compensation),
       button("Choose again", choose),
       this.chosen,
+      this.meaning,
     );
   }
 
@@ -54,7 +55,7 @@ export class RemovalForm {
     this.compensation.value = compensation;
     const boxes = hidden.map((_, layer) => layerBox(layer, layers.includes(layer), this.choose));
     this.layers.replaceChildren(...boxes);
-    this.tellShare();
+    this.tell();
   }
 
   /** What the form asks for. */
@@ -68,12 +69,13 @@ export class RemovalForm {
   }
 
   /** @param {Frame} frame */
-  describe(frame) {
+  draw(frame) {
     setText(this.chosen, removal(frame, this.criterion.value, this.given));
   }
 
-  tellShare() {
+  tell() {
     setText(this.share, Number(this.fraction.value).toFixed(2));
+    setText(this.meaning, meaning(this.criterion.value, this.compensation.value));
   }
 }
 

@@ -14,7 +14,7 @@ import { Session } from "./session.js";
  * @typedef {import("./state.js").Setting} Setting
  * @typedef {{type: "open", setting: Setting, given: object | null} | Wish | {type: "shown"}} Request
  * @typedef {Frame | {type: "opened", problem: Problem, widths: number[]}
- *   | {type: "refused", message: string}} Answer
+ *   | {type: "refused", of: Request["type"], message: string}} Answer
  */
 
 const SLICE = 12; // milliseconds of work between looks at the requests
@@ -36,10 +36,8 @@ export class Service {
     try {
       this.obey(request);
     } catch (error) {
-      this.answer({
-        type: "refused",
-        message: error instanceof Error ? error.message : `${error}`,
-      });
+      const message = error instanceof Error ? error.message : `${error}`;
+      this.answer({ type: "refused", of: request.type, message });
     }
     this.wake();
   }

@@ -2,6 +2,7 @@
 
 import { accuracies, view } from "./frames.js";
 import { diverged } from "./network.js";
+import { sameNodes } from "./pruning.js";
 import { EVERY, LiveSquare } from "./square.js";
 
 /**
@@ -15,8 +16,9 @@ import { EVERY, LiveSquare } from "./square.js";
  * @typedef {{steps: number | null, frames: number | null}} Speed steps and frames per second
  * @typedef {{floor: number | null, accuracy: Corners}} Measured floor: null while B catches up
  * @typedef {{steps: number[], gap: number[], floor: number[]}} Course shares of the plane
- * @typedef {View & Measured & {type: "frame", steps: number, running: boolean, gaps: Course,
- *   chosenAt: number | null, speed: Speed}} Frame
+ * @typedef {View & Measured & {type: "frame", steps: number, target: number, running: boolean,
+ *   gaps: Course, chosenAt: number | null, speed: Speed}} Frame
+ *   target: the step at which training will stop
  */
 
 const WATCHED = 4000; // milliseconds over which a whole training is shown,
@@ -48,7 +50,7 @@ export class Session {
    */
   obey(wish) {
     if (wish.type === "run") this.run(wish.on);
-    if (wish.type === "advance") this.aim(this.square.step + wish.steps);
+    if (wish.type === "advance") this.advance(wish.steps);
     if (wish.type === "rewind") this.rewind();
     if (wish.type === "choose") this.choose(wish);
     if (wish.type === "keep") this.keep(wish.kept);
@@ -62,6 +64,12 @@ export class Session {
     this.aim(on ? this.steps : this.square.step);
     this.running = on;
     this.clock = new Clock();
+  }
+
+  /** Some steps on; presses that come before the last one is done add up. @param {number} steps */
+  advance(steps) {
+    const { step } = this.square;
+    this.aim((this.running ? step : Math.max(step, this.target)) + steps);
   }
 
   /** @param {number} step */
@@ -90,7 +98,7 @@ export class Session {
   keep(kept) {
     const hidden = this.square.beginning.initial.widths.slice(1, -1);
     hidden.forEach((width, layer) => checkKept(kept, layer, width));
-    if (`${kept}` !== `${this.square.branch.kept}`) this.square.remove(kept);
+    if (!sameNodes(kept, this.square.branch.kept)) this.square.remove(kept);
     this.chosenAt = null;
   }
 
@@ -137,6 +145,7 @@ export class Session {
       ...measured,
       steps,
       chosenAt,
+      target: this.target,
       running: this.running,
       gaps: course(square, now.gap, measured.floor),
       speed: this.clock.speed,

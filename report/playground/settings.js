@@ -21,10 +21,13 @@ const NAMES = {
 
 /** The form of the problem, the network and its training. */
 export class TrainingForm {
-  /** @param {(setting: Setting) => void} open called with every setting that fits */
-  constructor(open) {
+  /**
+   * @param {() => Setting} current the setting to change
+   * @param {(setting: Setting) => void} open called with every setting that fits
+   */
+  constructor(current, open) {
+    this.current = current;
     this.openAnew = open;
-    /** @type {Setting | null} */ this.setting = null;
     this.controls = TRAINING_KEYS.map((name) => this.control(name));
     this.message = element("p", { class: "unfit", role: "alert" });
     this.element = element(
@@ -42,7 +45,6 @@ export class TrainingForm {
    * @param {boolean} free
    */
   open(setting, free) {
-    this.setting = setting;
     this.element.disabled = !free;
     this.controls.forEach((control, k) => {
       const text = textOf(setting, TRAINING_KEYS[k]);
@@ -68,8 +70,7 @@ export class TrainingForm {
 
   /** @param {string} name @param {string} text */
   change(name, text) {
-    if (!this.setting) return;
-    const changed = retrained(this.setting, name, text);
+    const changed = retrained(this.current(), name, text);
     if ("setting" in changed) return this.openAnew(changed.setting);
     this.controls[TRAINING_KEYS.indexOf(name)].setAttribute("aria-invalid", "true");
     setText(this.message, `${NAMES[name]}: ${changed.message}`);

@@ -22,6 +22,7 @@ import { keysFor } from "./keys.js";
  * @property {number | null} chosenAt step at which the criterion chose; null: by hand, or not yet
  * @property {number} step how far training has come
  * @property {string | null} preset
+ * @property {string} scatter which weights are shown: `changes` since the start or `weights`
  */
 
 /** @typedef {Record<string, Setting>} Presets settings of the page's presets, by name */
@@ -52,6 +53,7 @@ export const DEFAULTS = {
   chosenAt: null,
   step: 0,
   preset: null,
+  scatter: "changes",
 };
 
 const UNTRAINED = { kept: null, chosenAt: null, step: 0, preset: null };
@@ -154,6 +156,7 @@ export function settingOf({ setting, problem, kept }, preset = null) {
     chosenAt: setting.criterion ? setting.steps : null,
     step: setting.steps,
     preset,
+    scatter: DEFAULTS.scatter,
   };
 }
 

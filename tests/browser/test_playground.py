@@ -138,11 +138,33 @@ def test_a_node_that_is_clicked_goes_and_comes_back(playground):
     assert shown.maps() == before
 
 
+def test_what_is_to_be_removed_survives_another_seed(playground):
+    shown = playground(SMALL)
+    shown.criterion.select_option("magnitude")
+    shown.root.get_by_label("first layer", exact=True).uncheck()
+    seed = shown.root.get_by_role("textbox", name="Seed", exact=True)
+    seed.fill("3")
+    seed.press("Enter")
+    expect(shown.page).to_have_url(re.compile("seed=3.*criterion=magnitude.*layers=1"))
+    expect(shown.criterion).to_have_value("magnitude")
+    expect(shown.chosen).to_have_text(
+        "0 of 9 and 4 of 8 nodes removed: lowest magnitude in the untrained network.")
+
+
+def test_single_steps_add_up(playground):
+    shown = playground(SMALL)
+    for _ in range(6):
+        shown.bar.get_by_role("button", name="Step").click()
+    shown.at_step(6)
+
+
 def test_the_last_node_of_a_layer_stays(playground):
     shown = playground(f"{PAGE}?hidden=2&fraction=0.5&layers=0")
     shown.layer("first").locator("[aria-pressed=false]").click()
     expect(shown.messages).to_have_text(["At least one node of each layer has to stay."])
     expect(shown.layer("first").locator("[aria-pressed=true]")).to_have_count(1)
+    shown.bar.get_by_role("button", name="Step").click()
+    expect(shown.messages).to_have_count(0)
 
 
 def test_everything_can_be_done_by_keyboard(playground):
@@ -177,7 +199,7 @@ def test_a_link_and_a_reload_show_what_the_sender_saw(playground, change):
     sender = playground(SMALL)
     sender.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     sender.run()
-    for name, value in change.items():
+    for name, value in {**change, "Weights shown": "weights"}.items():
         sender.root.get_by_label(name).select_option(value)
     sender.layer("first").get_by_role("button", name=re.compile("^Node 4")).click()
     expect(sender.chosen).to_contain_text("by hand")
@@ -188,6 +210,7 @@ def test_a_link_and_a_reload_show_what_the_sender_saw(playground, change):
     assert "step=60" in link and "kept=" in link
     seen = sender.seen()
     receiver = playground(link.split("/")[-1], step=60)
+    expect(receiver.root.get_by_label("Weights shown")).to_have_value("weights")
     assert receiver.seen() == seen
     sender.page.reload()
     sender.at_step(60)
@@ -262,7 +285,7 @@ def test_presets_are_the_networks_of_the_report(playground):
         item.get_by_role("button").click()
         shown.at_step(1500)
         expect(shown.page).to_have_url(re.compile(f"preset={name}"))
-        stated = int(re.search(r"differs on (\d+)%", item.inner_text())[1])
+        stated = int(re.search(r"differs on (\d+)\s%", item.inner_text())[1])
         near = "|".join(f"{share / 100:.2f}" for share in range(stated - 1, stated + 2))
         expect(shown.gap).to_have_text(re.compile(near))  # PyTorch's, but for rounding
     seen = shown.seen()
@@ -289,6 +312,7 @@ def test_a_corrupted_preset_is_named_and_the_others_stay(visit, spoil):
     spoiled = whole.replace(blocks[0], spoil(blocks[0]))
     assert spoiled != whole
     page = visit("glossary.html")
+    page.wait_for_load_state("networkidle")  # or it complains of what it no longer gets
     page.route("**/" + PAGE, lambda route: route.fulfill(body=spoiled, content_type="text/html"))
     page.goto(page.url.replace("glossary.html", PAGE))
     shown = Playground(page)

@@ -12,7 +12,15 @@ import {
   toProbabilities,
 } from "../losses.js";
 import { matrix, multiply, transposed } from "../matrices.js";
-import { backpropagate, initialise, logitsAt, outputsAt, room } from "../network.js";
+import {
+  backpropagate,
+  copied,
+  diverged,
+  initialise,
+  logitsAt,
+  outputsAt,
+  room,
+} from "../network.js";
 import { Stream } from "../random.js";
 import { dot, moments, norm } from "../statistics.js";
 import { close } from "./vectors.js";
@@ -65,6 +73,8 @@ for (const [rows, inner, columns] of [
 test("the exponential is the machine's, to its last digits", () => {
   for (let x = -60; x <= 60; x += 0.0373)
     assert.ok(Math.abs(exp(x) / Math.exp(x) - 1) < 4e-16, `${x}`);
+  for (let x = -700; x <= 709; x += 0.5)
+    assert.ok(Math.abs(exp(x) / Math.exp(x) - 1) < 4e-16, `${x}`);
   assert.deepEqual([0, -1000, 1000, -Infinity, Infinity].map(exp), [1, 0, Infinity, 0, Infinity]);
   assert.ok(Number.isNaN(exp(NaN)));
 });
@@ -83,6 +93,41 @@ test("the loss keeps its digits where the answer is sure", () => {
   close([meanLoss(sure, Uint8Array.of(0))], [40], 1e-12);
   const of3 = Float32Array.of(40, 0, 0);
   close([meanLoss(of3, Uint8Array.of(0)) / (2 * Math.exp(-40))], [1], 1e-12);
+});
+
+test("the largest of several logits decides, the first of equal ones", () => {
+  const logits = [
+    [1, 0, 0, 3, 1],
+    [0, 2, 1, 3, 2],
+    [-1, 1, 2, 1, 2],
+  ];
+  assert.deepEqual([...classesOf(Float32Array.from(logits.flat()), 5)], [0, 1, 2, 0, 1]);
+  assert.deepEqual([...classesOf(Float32Array.of(-0.1, 0, 0.1), 3)], [0, 0, 1]);
+});
+
+test("what is added to all logits changes nothing, however large it is", () => {
+  const [near, far] = [0, 1000].map((shift) => Float32Array.of(1 + shift, shift, shift - 9));
+  for (const y of [0, 1, 2].map((label) => Uint8Array.of(label)))
+    close([meanLoss(far, y)], [meanLoss(near, y)], 1e-12);
+  close(toProbabilities(far, 1), toProbabilities(near, 1), 1e-7);
+});
+
+test("many points, taken in tiles, have the same logits as when taken at once", () => {
+  const network = initialise([2, 5, 3], 0);
+  const x = drawn(2 * 230);
+  assert.deepEqual(logitsAt(network, x, 230), outputsAt(network, x, 230)[2]);
+});
+
+test("one weight or bias that is not finite makes a network diverged", () => {
+  const network = initialise([2, 3, 1], 0);
+  assert.ok(!diverged(network));
+  for (const part of ["weights", "biases"]) {
+    for (const value of [NaN, Infinity, -Infinity]) {
+      const other = copied(network);
+      other[part][0][1] = value;
+      assert.ok(diverged(other), `${value} among ${part}`);
+    }
+  }
 });
 
 for (const widths of [
@@ -135,9 +180,21 @@ test("least squares leaves a rest that no column has a share in", () => {
 
 test("of equal columns each takes half, a column of zeros takes nothing", () => {
   const column = Float64Array.from(drawn(20));
-  const from = [column.slice(), column.slice(), new Float64Array(20)];
-  const slope = leastSquares(from, [column.map((value) => 3 * value)]);
-  close(slope.flat(), [1.5, 1.5, 0], 1e-12);
+  for (const zeros of [0, 1, 2]) {
+    const from = [column.slice(), column.slice()].toSpliced(zeros, 0, new Float64Array(20));
+    const slope = leastSquares(from, [column.map((value) => 3 * value)]);
+    close(slope.flat(), [1.5, 1.5].toSpliced(zeros, 0, 0), 1e-12);
+  }
+});
+
+test("columns that are equal but for their rounding count as equal, others do not", () => {
+  const [column, other] = [drawn(20), drawn(20)].map((values) => Float64Array.from(values));
+  const slopes = (/** @type {number} */ share) => {
+    const near = column.map((value, k) => value + share * other[k]);
+    return leastSquares([column.slice(), near], [other]).flat();
+  };
+  close(slopes(1e-4), [-1e4, 1e4], 1e-7);
+  assert.ok(slopes(1e-8).every((slope) => Math.abs(slope) < 10));
 });
 
 test("moments, norm, disagreement", () => {

@@ -43,11 +43,39 @@ test("a map has the colours of the figures' maps", () => {
   });
 });
 
+test("the map's scale is that of ColorBrewer, pale", () => {
+  const grid = new Grid(1, 2, 1);
+  const image = mapImage(Float32Array.of(0.2, 0.6, 0.7, 0.9), grid); // as yet untried
+  const scale = [
+    [153, 112, 171],
+    [217, 240, 211],
+    [166, 219, 160],
+    [27, 120, 55],
+  ];
+  [2, 3, 0, 1].forEach((pixel, k) => {
+    for (const [c, value] of scale[k].entries()) {
+      assert.ok(Math.abs(at(image, pixel)[c] - (255 + 0.6 * (value - 255))) <= 2, `${scale[k]}`);
+    }
+  });
+});
+
+test("two logits have the colours of one", () => {
+  const grid = new Grid(1, 2, 1);
+  const [of0, of1] = [
+    [1, 0.7, 0.4, 0],
+    [0, 0.3, 0.6, 1],
+  ];
+  const [one, two] = [of1, [...of0, ...of1]].map((chances) => Float32Array.from(chances));
+  assert.deepEqual(mapImage(two, grid), mapImage(one, grid));
+});
+
 test("the certain point of one of three classes has its colour, more than half as strong", () => {
   const grid = new Grid(1, 2, 1);
-  const image = mapImage(Float32Array.of(0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0), grid);
-  const expected = bytes(classColours(3)[1]).map((value) => Math.trunc(255 + 0.6 * (value - 255)));
-  close(at(image, 0).slice(0, 3), expected, 0.02);
+  for (const own of [0, 1, 2]) {
+    const chances = Float32Array.from({ length: 12 }, (_, k) => +(Math.trunc(k / 4) === own));
+    const expected = bytes(classColours(3)[own]).map((value) => 255 + 0.6 * (value - 255));
+    close(at(mapImage(chances, grid), 0).slice(0, 3), expected.map(Math.trunc), 0.02);
+  }
 });
 
 test("points of a difference stand out, wherever blocks have put them", () => {
@@ -83,11 +111,13 @@ test("a node is darkest where its output is largest, a dead one is white", () =>
   assert.ok(at(nodeImage(new Float32Array(4), grid), 0).every((value) => value === 255));
 });
 
-test("diverged networks give a picture all the same", () => {
-  const image = mapImage(new Float32Array(4).fill(NaN), new Grid(1, 2, 1));
-  assert.equal(image.length, 16);
+test("diverged networks give a picture all the same: class 0, nodes that give nothing", () => {
+  const grid = new Grid(1, 2, 1);
+  const [lost, zeros] = [new Float32Array(4).fill(NaN), new Float32Array(4)];
+  assert.deepEqual(mapImage(lost, grid), mapImage(zeros, grid));
+  assert.deepEqual(nodeImage(lost, grid), nodeImage(zeros, grid));
 });
 
 test("colours are packed from red to blue", () => {
-  assert.equal(packed([1, 2, 3]), 0x010203ff);
+  assert.deepEqual([packed([1, 2, 3]), packed([255, 0, 254])], [0x010203ff, 0xff00feff]);
 });

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CRITERIA } from "../criteria.js";
-import { logitsAt } from "../network.js";
+import { initialise, logitsAt } from "../network.js";
 import { PROBLEMS, plane } from "../problems.js";
-import { choose, COMPENSATIONS, everything, prune, roundHalfEven } from "../pruning.js";
+import { choose, COMPENSATIONS, everything, prune, roundHalfEven, sameNodes } from "../pruning.js";
 import { networkOf } from "./networks.js";
 import { close, VECTORS } from "./vectors.js";
 
@@ -52,6 +52,77 @@ test("every criterion and compensation of Python is here, under its name", () =>
   assert.deepEqual(Object.keys(COMPENSATIONS), Object.keys(pruned));
 });
 
+test("the loss may fall without a node, and a logit of 0 has a gradient as any other", () => {
+  const one = { widths: [2, 1, 1], weights: [[1, 0], [1]], biases: [[0], [-1]] };
+  const points = { x: Float32Array.of(1, 3, 0, 0), y: Uint8Array.of(0, 0), count: 2 };
+  const sigmoid = (/** @type {number} */ z) => 1 / (1 + Math.exp(-z));
+  const loss = (/** @type {number} */ z) => Math.log(1 + Math.exp(z)); // of class 0
+  const network = networkOf(one); // gives 1 and 3, logits 0 and 2; their mean gives 1 and 1
+  const scores = ["taylor", "oracle"].map((name) => CRITERIA[name](network, points, 0)[0][0]);
+  close(scores, [(sigmoid(2) - sigmoid(0)) / 2, loss(1) - (loss(0) + loss(2)) / 2], 1e-6);
+  assert.ok(scores[1] < 0);
+});
+
+/** @param {number[][]} a @param {number[][]} b */
+function product(a, b) {
+  return a.map((row) =>
+    b[0].map((_, j) => row.reduce((sum, value, k) => sum + value * b[k][j], 0)),
+  );
+}
+
+test("the bound of half open gates sums over all choices of the gates that break a path", () => {
+  const widths = [2, 4, 3, 5, 4, 3];
+  const network = initialise(widths, 3);
+  const weights = network.weights.map((weight, k) =>
+    Array.from({ length: widths[k + 1] }, (_, i) => [
+      ...weight.subarray(i * widths[k], (i + 1) * widths[k]),
+    ]),
+  );
+  const logits = weights[4];
+  weights[4] = logits.map((row) =>
+    row.map((value, k) => value - logits.reduce((sum, other) => sum + other[k], 0) / 3),
+  );
+  const deviations = CRITERIA.std(network, train, 0);
+  const scores = CRITERIA.centred_gate(network, train, 0);
+  deviations.forEach((deviation, layer) => {
+    const after = weights.slice(layer + 1);
+    const gates = after.length - 1;
+    const absolute = (/** @type {number[][]} */ rows) => rows.map((row) => row.map(Math.abs));
+    const bound = after[gates].map(() => [...deviation].fill(0));
+    for (let broken = 0; broken < 2 ** gates; broken++) {
+      let [path, size] = [after[0], /** @type {number[][] | null} */ (null)];
+      for (let gate = 0; gate < gates; gate++) {
+        if ((broken >> gate) & 1) {
+          size = size ? product(absolute(path), size) : absolute(path);
+          path = after[gate + 1];
+        } else path = product(after[gate + 1], path);
+      }
+      const all = size ? product(absolute(path), size) : absolute(path);
+      all.forEach((row, i) => row.forEach((value, j) => (bound[i][j] += value / 2 ** gates)));
+    }
+    const expected = deviation.map((own, j) => own * Math.hypot(...bound.map((row) => row[j])));
+    close(scores[layer], expected, 1e-6);
+  });
+});
+
+test("weights that all logits share change no bound", () => {
+  const network = networkOf(VECTORS.pruning[1].network);
+  const [last, width] = [network.weights.length - 1, network.widths.at(-2) ?? 0];
+  const shifted = structuredClone(network);
+  shifted.weights[last].forEach((weight, k, all) => (all[k] = weight + 4 * (k % width)));
+  for (const name of ["centred_gate", "covariance_greedy"]) {
+    const [before, after] = [network, shifted].map((one) => CRITERIA[name](one, train, 0));
+    after.forEach((layer, k) => close(layer, before[k], 1e-4));
+  }
+});
+
+test("everything is every hidden node", () => {
+  assert.deepEqual(everything(initialise([2, 3, 2, 1], 0)), [
+    [0, 1, 2],
+    [0, 1],
+  ]);
+});
+
 test("a network that keeps everything stays as it is", () => {
   const network = networkOf(VECTORS.pruning[0].network);
   assert.equal(prune(network, everything(network), train, "linear"), network);
@@ -77,4 +148,9 @@ test("layers left alone keep all, and a layer never loses its last node", () => 
 
 test("halves round to even, as in Python", () => {
   assert.deepEqual([0.5, 1.5, 2.5, 3.4, 3.6].map(roundHalfEven), [0, 2, 2, 3, 4]);
+});
+
+test("nodes of one layer are not those of another", () => {
+  assert.ok(sameNodes([[0, 2], [1]], [[0, 2], [1]]));
+  assert.ok(!sameNodes([[0, 2], [1]], [[0], [2, 1]]));
 });

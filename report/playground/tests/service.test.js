@@ -2,8 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { initialise } from "../network.js";
+import { PROBLEMS } from "../problems.js";
 import { Service } from "../service.js";
 import { DEFAULTS } from "../state.js";
+import { DENSE, INITIAL, sound } from "./exports.js";
 
 /** @typedef {import("../service.js").Answer} Answer */
 /** @typedef {import("../session.js").Frame} Frame */
@@ -44,7 +47,8 @@ const atRest = ({ running, step, behind, gaps }) =>
 test("opening answers with the problem, then a frame", async () => {
   const { answers, next } = opened();
   const frame = await next();
-  assert.equal(answers[0].type, "opened");
+  const problem = PROBLEMS.spirals(0.02, 0);
+  assert.deepEqual(answers[0], { type: "opened", problem, widths: [2, 9, 8, 1] });
   assert.deepEqual([frame.step, frame.steps, frame.running, frame.chosenAt], [0, 120, false, 0]);
   assert.deepEqual(
     frame.kept.map((nodes) => nodes.length),
@@ -120,7 +124,7 @@ test("no frame is sent before the last one was shown", async () => {
 
 test("what cannot be done is refused with a reason, and all stays as it was", async () => {
   /** @type {[any, RegExp][]} */ const cases = [
-    [{ type: "keep", kept: [[0], []] }, /kept of layer 1 is \[\]; expected at least one node/],
+    [{ type: "keep", kept: [[0], []] }, /^kept of layer 1 is \[\]; expected at least one node/],
     [{ type: "keep", kept: [[0, 9], [0]] }, /below 9/],
     [{ type: "keep", kept: [[1, 0], [0]] }, /in order/],
     [{ type: "open", setting: SMALL, given: { format: 2 } }, /format is 2; expected 1/],
@@ -131,9 +135,65 @@ test("what cannot be done is refused with a reason, and all stays as it was", as
     service.receive(request);
     const refusal = answers.find((answer) => answer.type === "refused");
     assert.match(refusal?.message ?? "", reason);
+    assert.equal(refusal?.of, request.type);
     service.receive({ type: "rewind" });
     assert.deepEqual((await next()).maps, before.maps);
   }
+});
+
+test("a setting of one's own begins as it says", () => {
+  const own = {
+    ...{ problem: "moons", noise: 0.3, dataSeed: 5, hidden: [4, 3], seed: 7 },
+    ...{ optimiser: "momentum", learningRate: 0.02, batchSize: 16, steps: 60 },
+    compensation: "none",
+  };
+  const { problem, initial, recipe, seed, compensation, ends } =
+    opened(own).service.session?.square.beginning ?? assert.fail();
+  assert.deepEqual(problem, PROBLEMS.moons(0.3, 5));
+  assert.deepEqual(initial, initialise([2, 4, 3, 1], 7));
+  assert.deepEqual([seed, compensation, ends], [7, "none", null]);
+  const { optimiser, learningRate, batchSize, steps, betas, epsilon, momentum } = recipe;
+  assert.deepEqual([optimiser, learningRate, batchSize, steps], ["momentum", 0.02, 16, 60]);
+  assert.deepEqual([betas, epsilon, momentum], [[0.9, 0.999], 1e-7, 0.9]);
+});
+
+test("networks trained elsewhere stand at their last step, else begin anew", () => {
+  const given = sound();
+  given.setting.steps = 40;
+  const squareAt = (/** @type {number} */ step) => {
+    const { service } = opened();
+    const setting = { ...SMALL, hidden: [3, 2], steps: 40, step, kept: [[0], [1]] };
+    service.receive({ type: "open", setting: { ...setting, compensation: "none" }, given });
+    return service.session?.square ?? assert.fail();
+  };
+  const [last, before] = [40, 39].map(squareAt);
+  assert.deepEqual([last.step, last.dense.network], [40, DENSE]);
+  assert.deepEqual([before.step, before.dense.network], [0, INITIAL]);
+  assert.deepEqual([last.compensation, before.compensation], ["none", "none"]);
+});
+
+test("one turn is due at a time, none when nothing is to be done, each works a slice", (context) => {
+  /** @type {(() => void)[]} */ const due = [];
+  context.mock.method(globalThis, "setTimeout", (/** @type {() => void} */ f) => due.push(f));
+  let now = 0;
+  context.mock.method(performance, "now", () => now++);
+  /** @type {string[]} */ const types = [];
+  const service = new Service(({ type }) => types.push(type));
+  service.receive({ type: "open", setting: SMALL, given: null });
+  service.receive({ type: "advance", steps: 24 });
+  assert.equal(due.length, 1);
+  due.pop()?.();
+  assert.deepEqual(types, ["opened", "frame"]);
+  assert.equal(service.session?.square.step, 10); // in 12 looks at the clock, two at the beginning
+  assert.equal(due.length, 1); // works on while the frame is awaited
+  while (due.length) due.pop()?.();
+  assert.equal(service.session?.square.step, 24);
+  assert.deepEqual(types, ["opened", "frame"]);
+  service.receive({ type: "shown" });
+  while (due.length) due.pop()?.();
+  assert.deepEqual(types, ["opened", "frame", "frame"]);
+  service.receive({ type: "shown" });
+  assert.equal(due.length, 0);
 });
 
 test("nodes of a network that diverged are not chosen by scores", async () => {
@@ -148,4 +208,19 @@ test("nothing can be done before a square is open", () => {
   /** @type {any[]} */ const answers = [];
   new Service((answer) => answers.push(answer)).receive({ type: "rewind" });
   assert.match(answers[0].message, /Nothing is open/);
+});
+
+test("steps asked for before the last one is done add up, and a frame tells their goal", async () => {
+  const { service, next } = opened();
+  for (let k = 0; k < 6; k++) service.receive({ type: "advance", steps: 1 });
+  const frame = await until(next, ({ step }) => step === 6);
+  assert.equal(frame.target, 6);
+});
+
+test("a refusal names the request it answers", async () => {
+  const { service, answers, next } = opened();
+  await next();
+  service.receive({ type: "keep", kept: [] });
+  const refusal = answers.find((answer) => answer.type === "refused");
+  assert.equal(refusal?.type === "refused" && refusal.of, "keep");
 });

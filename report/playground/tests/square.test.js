@@ -4,28 +4,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MOVEMENTS } from "../colours.js";
 import { accuracies, view } from "../frames.js";
+import { disagreement } from "../losses.js";
 import { initialise, logitsAt } from "../network.js";
-import { PROBLEMS } from "../problems.js";
-import { everything } from "../pruning.js";
+import { choose, COMPENSATIONS, everything, prune } from "../pruning.js";
 import { LiveSquare } from "../square.js";
+import { Training } from "../training.js";
 import { recipeOf } from "./networks.js";
+import { advance, beginningOf, problem, squareOf } from "./squares.js";
 import { close } from "./vectors.js";
-
-const problem = PROBLEMS.spirals(0.02, 0);
-
-/** @param {number[]} widths @param {Partial<import("../training.js").Recipe>} recipe */
-function squareOf(widths, recipe = {}, seed = 0, start = initialise(widths, seed)) {
-  return new LiveSquare({
-    ...{ problem, initial: start, recipe: recipeOf(recipe), seed },
-    ...{ compensation: "mean", ends: null },
-  });
-}
-
-/** @param {LiveSquare} square @param {number} steps */
-function advance(square, steps) {
-  while (square.step < steps || square.behind < square.step) square.advance();
-  while (square.unrecorded) square.record();
-}
 
 test("before training both orders are one network", () => {
   const square = squareOf([2, 9, 8, 1]);
@@ -69,6 +55,85 @@ test("nodes chosen late give the same B as nodes chosen at once", () => {
   );
 });
 
+test("records are what gap and floor were at every fiftieth step", () => {
+  const square = squareOf([2, 9, 8, 1], {}, 3);
+  square.choose("random", 0.5, [0, 1]);
+  const expected = [];
+  for (let step = 0; step <= 110; step++) {
+    assert.deepEqual([square.step, square.behind], [step, step]);
+    if (step % 50 === 0) {
+      const [a, b] = [square.trainFirst, square.branch.first.network].map((n) => square.classes(n));
+      expected.push({ step, gap: disagreement(a, b), floor: square.floor });
+    }
+    square.advance();
+  }
+  while (square.unrecorded) square.record();
+  assert.deepEqual(square.branch.records, expected);
+  assert.ok(expected[2].gap !== expected[2].floor && expected[1].gap !== expected[2].gap);
+});
+
+test("only steps before this one are to be recorded", () => {
+  const square = squareOf([2, 3, 1]);
+  assert.ok(!square.unrecorded);
+  advance(square, 50);
+  assert.equal(square.branch.records.length, 1);
+});
+
+test("B has the dense network's batches, its repetition those of a seed far away", () => {
+  const square = squareOf([2, 9, 8, 1], {}, 3);
+  square.choose("random", 0.5, [0]);
+  advance(square, 20);
+  const { start, first, again } = square.branch;
+  for (const [way, seed] of /** @type {const} */ ([
+    [first, 3],
+    [again, 3 + 2 ** 32],
+  ])) {
+    const alone = new Training(start, problem.train, recipeOf({}), seed);
+    while (alone.step < 20) alone.advance();
+    assert.deepEqual(way.network, alone.network);
+  }
+});
+
+test("nodes are chosen on the dense network as it is, at the training points", () => {
+  const square = squareOf([2, 9, 8, 1]);
+  advance(square, 60);
+  for (const criterion of ["std", "taylor"]) {
+    square.choose(criterion, 0.5, [0, 1]);
+    const chosen = (/** @type {any} */ network, points = problem.train) =>
+      choose(network, points, criterion, 0.5, [0, 1], 0);
+    assert.deepEqual(square.branch.kept, chosen(square.dense.network));
+    assert.notDeepEqual(square.branch.kept, chosen(square.beginning.initial));
+  }
+});
+
+test("another compensation prunes both ends again, and B starts anew", () => {
+  const { initial, ...others } = beginningOf([2, 9, 8, 1]);
+  initial.biases.forEach((bias) => bias.fill(0.1)); // so that no bias is lost unseen
+  const kept = [
+    [0, 2, 5],
+    [1, 3, 4],
+  ];
+  for (const first of Object.keys(COMPENSATIONS)) {
+    const square = new LiveSquare({ ...others, initial, compensation: first });
+    square.remove(kept);
+    advance(square, 20);
+    /** @param {string} compensation @param {number} behind */
+    const follows = (compensation, behind) => {
+      const ends = [initial, square.dense.network].map((network) =>
+        prune(network, kept, problem.train, compensation),
+      );
+      assert.deepEqual([square.branch.start, square.trainFirst], ends);
+      assert.equal(square.behind, behind);
+    };
+    follows(first, 20);
+    for (const other of Object.keys(COMPENSATIONS)) {
+      square.compensate(other);
+      follows(other, 0);
+      assert.deepEqual(square.branch.first.network, square.branch.start);
+    }
+  }
+});
+
 test("rewinding leads back to the same initialisation and the same training", () => {
   const square = squareOf([2, 9, 8, 1]);
   square.choose("std", 0.5, [0, 1]);
@@ -89,6 +154,7 @@ test("networks trained elsewhere stand until another choice of nodes", () => {
   const ends = { kept, dense: trained.dense.network, pruneFirst: first.network };
   const given = new LiveSquare({ ...trained.beginning, ends });
   assert.deepEqual([given.step, given.behind], [60, 0]); // B's repetition is still to be trained
+  assert.equal(given.branch.first.network, ends.pruneFirst);
   advance(given, 60);
   assert.equal(given.floor, trained.floor);
   assert.equal(view(given).gap, view(trained).gap);

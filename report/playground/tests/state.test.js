@@ -5,7 +5,16 @@ import { test } from "node:test";
 
 import { CHOICES, LIMITS } from "../keys.js";
 import { Stream } from "../random.js";
-import { DEFAULTS, NOISE, read, retrained, settingOf, write } from "../state.js";
+import {
+  DEFAULTS,
+  NOISE,
+  read,
+  retrained,
+  settingOf,
+  textOf,
+  TRAINING_KEYS,
+  write,
+} from "../state.js";
 
 const PRESET = {
   ...DEFAULTS,
@@ -74,30 +83,64 @@ test("an address gives back every setting", () => {
   }
 });
 
+test("the defaults are the post's, the noise of every problem that of the study", () => {
+  assert.deepEqual(NOISE, { spirals: 0.02, moons: 0.1, circles: 0.05, xor: 0.05 });
+  const { problem, noise, hidden, optimiser, learningRate, batchSize, steps } = DEFAULTS;
+  assert.deepEqual([problem, noise, hidden], ["spirals", 0.02, [50, 50]]);
+  assert.deepEqual([optimiser, learningRate, batchSize, steps], ["adam", 0.1, 32, 1500]);
+  const { criterion, fraction, layers, compensation } = DEFAULTS;
+  assert.deepEqual([criterion, fraction, layers, compensation], ["random", 0.5, [0, 1], "mean"]);
+});
+
 test("what is at its default stays out of the address", () => {
   assert.equal(write(DEFAULTS), "");
   assert.equal(write({ ...DEFAULTS, problem: "moons", noise: NOISE.moons }), "problem=moons");
   assert.equal(write({ ...DEFAULTS, hidden: [9], layers: [0] }), "hidden=9");
   assert.equal(write(PRESETS.post, PRESETS), "preset=post");
+  assert.equal(write({ ...PRESETS.post, seed: 9 }, PRESETS), "preset=post"); // it brings its own
   assert.deepEqual(read(""), { setting: DEFAULTS, messages: [] });
 });
 
 test("kept nodes are a mask for each layer", () => {
   const { setting } = read("hidden=5-4&kept=15.8");
   assert.deepEqual(setting.kept, [[0, 2, 4], [3]]);
+  assert.deepEqual(read("hidden=5-4&kept=1A.F").setting.kept, [
+    [1, 3, 4],
+    [0, 1, 2, 3],
+  ]);
 });
+
+for (const query of [
+  ...["noise=0", "noise=1", "noise=1e-3", "data_seed=0", "data_seed=2147483647"],
+  ...["seed=0", "seed=2147483647", "hidden=1", "hidden=200-200-200"],
+  ...["learning_rate=1e-300", "learning_rate=10", "batch_size=1", "batch_size=500"],
+  ...["steps=1", "steps=5000", "fraction=0", "fraction=0.9999", "layers=", "layers=1"],
+  ...["step=0", "step=1500", "hidden=5&kept=1&chosen_at=0", "hidden=5&kept=1f&chosen_at=1500"],
+]) {
+  test(`${query} is as far as it may go`, () => {
+    const { setting, messages } = read(query);
+    assert.deepEqual(messages, []);
+    for (const [name, text] of new URLSearchParams(query)) {
+      const shown = textOf(setting, name);
+      assert.ok(shown === text || Number(shown) === Number(text), shown);
+    }
+  });
+}
 
 for (const [query, name, value, expected] of [
   ["problem=rings", "problem", "rings", "one of spirals, moons, circles, xor"],
   ["noise=-1", "noise", "-1", "a number from 0 to 1"],
+  ["noise=1.001", "noise", "1.001", "a number from 0 to 1"],
   ["noise=0x1", "noise", "0x1", "a number from 0 to 1"],
   ["data_seed=1.5", "data_seed", "1.5", "a whole number from 0 to 2147483647"],
   ["hidden=100000", "hidden", "100000", "1 to 3 widths from 1 to 200"],
+  ["hidden=201", "hidden", "201", "1 to 3 widths from 1 to 200"],
   ["hidden=9-9-9-9", "hidden", "9-9-9-9", "1 to 3 widths"],
   ["hidden=50-", "hidden", "50-", "1 to 3 widths"],
   ["seed=-1", "seed", "-1", "a whole number from 0 to 2147483647"],
   ["optimiser=constructor", "optimiser", "constructor", "one of adam"],
   ["learning_rate=0", "learning_rate", "0", "a number above 0, at most 10"],
+  ["learning_rate=10.1", "learning_rate", "10.1", "a number above 0, at most 10"],
   ["learning_rate=", "learning_rate", "", "a number above 0, at most 10"],
   ["batch_size=501", "batch_size", "501", "a whole number from 1 to 500"],
   ["steps=Infinity", "steps", "Infinity", "a whole number from 1 to 5000"],
@@ -107,6 +150,9 @@ for (const [query, name, value, expected] of [
   ["layers=0-0", "layers", "0-0", "hidden layers from 0 to 1"],
   ["compensation=median", "compensation", "median", "one of none, mean, linear"],
   ["hidden=5-4&kept=ff.1", "kept", "ff.1", "a hexadecimal mask for each layer of 5 and 4 nodes"],
+  ["hidden=5-4&kept=20.1", "kept", "20.1", "a hexadecimal mask"],
+  ["hidden=5-4&kept=1x.1", "kept", "1x.1", "a hexadecimal mask"],
+  ["hidden=5-4&kept=1.1.1", "kept", "1.1.1", "a hexadecimal mask"],
   ["hidden=5-4&kept=1.0", "kept", "1.0", "a hexadecimal mask"],
   ["hidden=5-4&kept=1", "kept", "1", "a hexadecimal mask"],
   ["hidden=5-4&kept=x.1", "kept", "x.1", "a hexadecimal mask"],
@@ -131,6 +177,31 @@ test("unknown keys and keys that a preset decides are named", () => {
   assert.match(messages[0], /colour/);
   assert.match(messages[1], /seed is “3”; the preset post brings its own/);
   assert.equal(messages.length, 2);
+  for (const key of TRAINING_KEYS) {
+    const text = textOf({ ...DEFAULTS, problem: "xor", noise: 0.5, hidden: [9], steps: 9 }, key);
+    const found = read(`preset=post&${key}=${text}`, PRESETS);
+    assert.deepEqual(found.setting, PRESETS.post);
+    assert.match(found.messages.join(), new RegExp(`^${key} is “${text}”; the preset`));
+  }
+  assert.deepEqual(TRAINING_KEYS, [
+    ...["problem", "noise", "data_seed", "hidden", "seed"],
+    ...["optimiser", "learning_rate", "batch_size", "steps"],
+  ]);
+  assert.match(read("constructor=1").messages[0], /“constructor” is not a key/);
+  assert.match(read("preset=post").messages[0], /expected none on this page/);
+});
+
+test("what is long is shown by its beginning", () => {
+  const [short, long] = ["x".repeat(40), "x".repeat(41)];
+  assert.match(read(short).messages[0], new RegExp(`^“${short}” is`));
+  assert.match(read(long).messages[0], new RegExp(`^“${short}…” is`));
+});
+
+test("every training key has a text", () => {
+  assert.deepEqual(
+    TRAINING_KEYS.map((name) => textOf({ ...DEFAULTS, hidden: [5, 4, 3] }, name)),
+    ["spirals", "0.02", "0", "5-4-3", "0", "adam", "0.1", "32", "1500"],
+  );
 });
 
 test("no address throws", () => {
@@ -143,8 +214,8 @@ test("another problem, other widths: noise, layers and training follow", () => {
   const trained = { ...PRESETS.post, layers: [0] };
   const moons = retrained(trained, "problem", "moons").setting;
   assert.deepEqual(
-    { noise: moons.noise, step: moons.step, kept: moons.kept, preset: moons.preset },
-    { noise: 0.1, step: 0, kept: null, preset: null },
+    [moons.noise, moons.step, moons.kept, moons.chosenAt, moons.preset],
+    [0.1, 0, null, null, null],
   );
   assert.deepEqual(retrained(trained, "hidden", "3-3-3").setting.layers, [0, 1, 2]);
   assert.match(retrained(trained, "steps", "many").message, /a whole number from 1 to 5000/);
@@ -152,19 +223,28 @@ test("another problem, other widths: noise, layers and training follow", () => {
 
 test("given networks stand at the end of their training", () => {
   const made = {
-    hidden: [3],
-    seed: 7,
-    optimiser: "sgd",
-    learning_rate: 1,
-    batch_size: 8,
-    steps: 9,
+    ...{ hidden: [3], seed: 7, optimiser: "sgd", learning_rate: 1, batch_size: 8, steps: 9 },
+    compensation: "none",
   };
-  const setting = { ...made, noise: null, data_seed: null, criterion: null, fraction: null };
+  const unsaid = { noise: null, data_seed: null, criterion: null, fraction: null };
   const given = {
-    problem: { name: "mine" },
+    problem: { name: "mine", train: { count: 77 } },
     kept: [[1]],
-    setting: { ...setting, compensation: "none" },
+    setting: { ...made, ...unsaid },
   };
-  const { step, kept, chosenAt, problem, learningRate } = settingOf(given);
-  assert.deepEqual([step, kept, chosenAt, problem, learningRate], [9, [[1]], null, "mine", 1]);
+  const expected = {
+    ...{ problem: "mine", noise: 0, dataSeed: 0, hidden: [3], seed: 7 },
+    ...{ optimiser: "sgd", learningRate: 1, batchSize: 8, steps: 9 },
+    ...{ criterion: "random", fraction: 0.5, layers: [0], compensation: "none" },
+    ...{ kept: [[1]], chosenAt: null, step: 9, preset: null },
+    scatter: DEFAULTS.scatter,
+  };
+  assert.deepEqual(settingOf(given), expected);
+  const said = { noise: 0.3, data_seed: 4, criterion: "std", fraction: 0.25, batch_size: null };
+  assert.deepEqual(settingOf({ ...given, setting: { ...made, ...said } }, "name"), {
+    ...expected,
+    ...{ noise: 0.3, dataSeed: 4, criterion: "std", fraction: 0.25, batchSize: 77 },
+    ...{ chosenAt: 9, preset: "name" },
+  });
+  assert.equal(settingOf({ ...given, problem: { ...given.problem, name: "moons" } }).noise, 0.1);
 });

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { coastingDistance } from "../movement.js";
 import { initialise, logitsAt } from "../network.js";
 import { PROBLEMS, plane } from "../problems.js";
-import { power, Training } from "../training.js";
+import { OPTIMISERS, power, Training } from "../training.js";
 import { recipeOf } from "./networks.js";
 import { average, close, VECTORS } from "./vectors.js";
 
@@ -55,6 +55,19 @@ test("Adam's running means are never subnormal", () => {
   const { means } = trained({ ...VECTORS.training[0], steps: 1000 });
   const values = means.flatMap(({ first, second }) => [...first, ...second]);
   assert.ok(values.every((value) => value === 0 || Math.abs(value) >= 2 ** -126));
+});
+
+test("running means drop what is subnormal, and no more", () => {
+  const least = 2 ** -126;
+  const gradient = Float32Array.of(least, -least, least / 2, -least / 2, 2 ** -63, 2 ** -64);
+  const meansOf = (/** @type {string} */ optimiser) => {
+    const means = { first: new Float32Array(6), second: new Float32Array(6) };
+    OPTIMISERS[optimiser](new Float32Array(6), gradient, means, recipeOf({ betas: [0, 0] }), 1);
+    return [[...means.first], [...means.second]];
+  };
+  const first = [least, -least, 0, 0, 2 ** -63, 2 ** -64];
+  assert.deepEqual(meansOf("adam"), [first, [0, 0, 0, 0, least, 0]]);
+  assert.deepEqual(meansOf("momentum")[0], first);
 });
 
 test("the coasting distance is that of Python", () => {
