@@ -40,7 +40,7 @@ FAR = 2  # noise floors, as in report/playground/words.js
 BROWSERS = "chromium", "chromium-browser", "google-chrome"
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="playground.css">
 <div id="playground"></div><script src="page.js" defer></script>"""
-END, RATES = f"step {POST.steps} of", re.compile(r"(\d+) frames/s")
+RATES = re.compile(r"(\d+) frames/s")
 
 
 def under_node() -> dict:
@@ -91,9 +91,9 @@ def watched(page) -> tuple[float, float]:
     page.get_by_role("button", name="Train", exact=True).click()
     page.get_by_role("button", name="Train again").wait_for()
     seconds = (page.evaluate("performance.now()") - begin) / 1000
-    place = page.get_by_text(END)
-    place.wait_for()
-    return float(RATES.search(place.inner_text())[1]), seconds
+    rates = page.get_by_text(RATES)
+    rates.wait_for()
+    return float(RATES.search(rates.inner_text())[1]), seconds
 
 
 def differences(found: list) -> dict[str, np.ndarray]:

@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CRITERIA } from "../criteria.js";
-import { initialise, logitsAt } from "../network.js";
+import { meanLoss } from "../losses.js";
+import { copied, initialise, logitsAt, outputsAt } from "../network.js";
 import { PROBLEMS, plane } from "../problems.js";
 import { choose, COMPENSATIONS, everything, prune, roundHalfEven, sameNodes } from "../pruning.js";
+import { moments } from "../statistics.js";
 import { networkOf } from "./networks.js";
 import { close, VECTORS } from "./vectors.js";
 
@@ -105,14 +107,53 @@ test("the bound of half open gates sums over all choices of the gates that break
   });
 });
 
+/** A network with every node alive, of several logits. */
+function alive() {
+  const network = initialise([2, 8, 6, 5, 3], 0);
+  network.biases.forEach((bias) => bias.fill(0.2));
+  assert.ok(CRITERIA.std(network, train, 0).every((layer) => layer.every((score) => score > 0)));
+  return network;
+}
+
+test("node by node, oracle and taylor are changes of the loss when it becomes its mean", () => {
+  const network = alive();
+  const lossOf = (/** @type {import("../network.js").Network} */ one) =>
+    meanLoss(logitsAt(one, train.x, train.count), train.y);
+  const loss = lossOf(network);
+  const outputs = outputsAt(network, train.x, train.count);
+  for (const [k, layer] of CRITERIA.oracle(network, train, 0).entries()) {
+    const [fanIn, width] = network.widths.slice(k);
+    const taylor = CRITERIA.taylor(network, train, 0)[k];
+    for (let node = 0; node < width; node++) {
+      const own = outputs[k + 1].subarray(node * train.count, (node + 1) * train.count);
+      const { mean } = moments(own);
+      const without = copied(network);
+      without.weights[k].fill(0, node * fanIn, (node + 1) * fanIn);
+      without.biases[k][node] = mean;
+      close([layer[node]], [lossOf(without) - loss], 1e-6);
+      const [up, down] = [2 ** -9, -(2 ** -9)].map((share) => {
+        const moved = copied(network); // gives this share of the mean instead of its own
+        const next = moved.weights[k + 1];
+        moved.biases[k + 1].forEach((bias, i, all) => {
+          all[i] = bias + share * mean * next[i * width + node];
+          next[i * width + node] *= 1 - share;
+        });
+        return lossOf(moved);
+      });
+      close([taylor[node]], [Math.abs(up - down) / 2 ** -8], 1e-4);
+    }
+  }
+});
+
 test("weights that all logits share change no bound", () => {
-  const network = networkOf(VECTORS.pruning[1].network);
-  const [last, width] = [network.weights.length - 1, network.widths.at(-2) ?? 0];
-  const shifted = structuredClone(network);
-  shifted.weights[last].forEach((weight, k, all) => (all[k] = weight + 4 * (k % width)));
-  for (const name of ["centred_gate", "covariance_greedy"]) {
-    const [before, after] = [network, shifted].map((one) => CRITERIA[name](one, train, 0));
-    after.forEach((layer, k) => close(layer, before[k], 1e-4));
+  const network = alive();
+  for (const shared of [0, 2, 4]) {
+    const shifted = copied(network);
+    shifted.weights[3].forEach((weight, k, all) => (all[k] = weight + 9 * +(k % 5 === shared)));
+    for (const name of ["centred_gate", "covariance_greedy"]) {
+      const [before, after] = [network, shifted].map((one) => CRITERIA[name](one, train, 0));
+      after.forEach((layer, k) => close(layer, before[k], 1e-5));
+    }
   }
 });
 

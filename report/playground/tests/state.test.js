@@ -72,6 +72,7 @@ function anySetting(seed) {
     chosenAt: kept && one(stream, [null, whole(stream, [0, steps])]),
     step: whole(stream, [0, steps]),
     preset,
+    scatter: one(stream, ["changes", "weights"]),
   };
 }
 
@@ -150,7 +151,7 @@ for (const [query, name, value, expected] of [
   ["layers=0-0", "layers", "0-0", "hidden layers from 0 to 1"],
   ["compensation=median", "compensation", "median", "one of none, mean, linear"],
   ["hidden=5-4&kept=ff.1", "kept", "ff.1", "a hexadecimal mask for each layer of 5 and 4 nodes"],
-  ["hidden=5-4&kept=20.1", "kept", "20.1", "a hexadecimal mask"],
+  ["hidden=5-4&kept=21.1", "kept", "21.1", "a hexadecimal mask"],
   ["hidden=5-4&kept=1x.1", "kept", "1x.1", "a hexadecimal mask"],
   ["hidden=5-4&kept=1.1.1", "kept", "1.1.1", "a hexadecimal mask"],
   ["hidden=5-4&kept=1.0", "kept", "1.0", "a hexadecimal mask"],
