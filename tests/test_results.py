@@ -277,12 +277,13 @@ def test_provenance_leaves_no_trace_of_the_machine(written):
 def test_stored_results_are_small():
     assert sum(path.stat().st_size for path in RESULTS.rglob("*")) <= 8e6
     assert {path.name for path in RESULTS.iterdir()} == {
-        "headline.parquet", "dense.parquet", "cuts.parquet", "provenance.json",
+        "headline.parquet", "dense.parquet", "cuts.parquet", "provenance.json", "playground.json",
         *(f"{table}.parquet" for table in bound_tables.TABLES)}
 
 
 def test_stored_provenance_is_of_this_study_and_of_no_machine():
-    assert traces((RESULTS / "provenance.json").read_text()) == []
+    for name in ("provenance.json", "playground.json"):
+        assert traces((RESULTS / name).read_text()) == []
     assert set(provenance()) == {
         "command", "result_version", "commit", "processor", "seconds_on_one_core",
         "seconds_from_first_to_last_task", "versions", "seconds_by_grid", "settings",

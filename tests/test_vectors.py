@@ -41,6 +41,16 @@ def test_what_is_written_is_read_back_exactly(tmp_path, computed):
     assert json.loads((tmp_path / "vectors.json").read_text(encoding="utf-8")) == computed
 
 
+def test_pruned_networks_have_dead_nodes_and_live_ones_in_every_layer(computed):
+    deaths = 0
+    for stored in computed["pruning"]:
+        scores = stored["scores"]["apoz"]  # 0 where a node never fires
+        assert all(sum(map(bool, layer)) > len(layer) / 2 for layer in scores)
+        deaths += sum(layer.count(0) for layer in scores)
+        assert sum(map(bool, sum(stored["scores"]["oracle"], []))) >= 10
+    assert deaths > 5
+
+
 def test_single_precision_is_kept_by_short_decimals():
     drawn = stream(0, "null").random((5, 20), dtype=np.float32)
     kept = vectors.single(drawn)

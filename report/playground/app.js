@@ -30,6 +30,7 @@ import { settingOf } from "./state.js";
  */
 
 const SPEECH = 1000; // milliseconds between words while pictures change
+const PATIENCE = 400; // milliseconds without a frame until it is said that one is computed
 
 /**
  * Build the playground in an element and open its first setting.
@@ -64,6 +65,7 @@ class App {
     this.spoken = -Infinity; // moment of the last words,
     this.going = false; // whether training went on then,
     this.later = 0; // timer of the next ones
+    this.patience = 0; // timer of the word that it takes a while
     this.bar = new Bar((request) => {
       this.show([]);
       this.send(request);
@@ -115,6 +117,15 @@ class App {
     this.show([]);
     this.change(change);
     this.send(request);
+    this.await();
+  }
+
+  /** Say so if the frame that shows the answer takes a while, and say at once what it shows. */
+  await() {
+    clearTimeout(this.later);
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => this.bar.wait(), PATIENCE);
+    this.spoken = -Infinity;
   }
 
   /** @param {Partial<Setting>} change */
@@ -182,6 +193,7 @@ class App {
   /** All stays as it was before the request. @param {Refusal} refusal */
   refuse({ of, message }) {
     if (of === "open") this.openings--;
+    clearTimeout(this.patience);
     if (!this.openings) {
       this.change(this.before.setting);
       this.present(this.before.given);
@@ -203,6 +215,7 @@ class App {
     const frame = this.next;
     this.next = null;
     if (!frame || this.openings) return; // of a setting before
+    clearTimeout(this.patience);
     if (this.asked && sameNodes(this.asked, frame.kept)) this.asked = null;
     this.bar.draw(frame);
     this.removal.draw(frame);

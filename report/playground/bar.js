@@ -50,6 +50,11 @@ export class Bar {
     setText(this.floor, decimal(known ? floor : null));
   }
 
+  /** Say that the next frame takes a while. */
+  wait() {
+    setText(this.verdict, "Computing …");
+  }
+
   /** @param {Frame} frame */
   describe(frame) {
     const { steps, frames } = frame.speed;

@@ -50,8 +50,9 @@ export function differenceImage(a, b, grid) {
  * @param {Grid} grid
  */
 export function nodeImage(outputs, grid) {
-  const most = outputs.reduce((a, b) => Math.max(a, b), 0) || 1;
-  return grid.paint((point) => GREYS[Math.round((255 * outputs[point]) / most) || 0]);
+  const most = outputs.reduce((a, b) => (Number.isFinite(b) ? Math.max(a, b) : a), 0) || 1;
+  const shade = (/** @type {number} */ output) => Math.round(255 * Math.min(output / most, 1)) || 0;
+  return grid.paint((point) => GREYS[shade(outputs[point])]);
 }
 
 /** @param {Float32Array} chances @param {number[][]} colours @param {number} count @param {number} point */

@@ -97,6 +97,9 @@ export class Session {
   /** @param {number[][]} kept */
   keep(kept) {
     const hidden = this.square.beginning.initial.widths.slice(1, -1);
+    if (kept.length !== hidden.length) {
+      throw new Error(`kept has ${kept.length} layers; expected ${hidden.length}.`);
+    }
     hidden.forEach((width, layer) => checkKept(kept, layer, width));
     if (!sameNodes(kept, this.square.branch.kept)) this.square.remove(kept);
     this.chosenAt = null;

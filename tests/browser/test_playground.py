@@ -151,6 +151,14 @@ def test_what_is_to_be_removed_survives_another_seed(playground):
         "0 of 9 and 4 of 8 nodes removed: lowest magnitude in the untrained network.")
 
 
+def test_what_takes_long_is_announced(playground):
+    shown = playground(f"{PAGE}?hidden=200-200&steps=60")
+    shown.criterion.select_option("oracle")
+    expect(shown.verdict).to_have_text("Computing …")
+    expect(shown.chosen).to_contain_text("lowest oracle", timeout=30_000)
+    expect(shown.verdict).to_contain_text("Untrained")
+
+
 def test_single_steps_add_up(playground):
     shown = playground(SMALL)
     for _ in range(6):

@@ -31,11 +31,10 @@ test("corners, movements and classes have the colours of the figures", () => {
 });
 
 test("a map has the colours of the figures' maps", () => {
-  const grid = new Grid(1, 3, 1);
-  const image = mapImage(Float32Array.of(...chances, 0, 0, 0), grid);
-  const bottomUp = [6, 7, 8, 3, 4, 5];
+  const grid = new Grid(1, 4, 1);
+  const image = mapImage(Float32Array.of(...chances, 0, 0, 0, 0, 0), grid);
   chances.forEach((/** @type {number} */ _, /** @type {number} */ k) => {
-    const [red, green, blue, opaque] = at(image, bottomUp[k]);
+    const [red, green, blue, opaque] = at(image, 4 * (3 - Math.trunc(k / 4)) + (k % 4));
     for (const [c, value] of [red, green, blue].entries()) {
       assert.ok(Math.abs(value - painted[k][c]) <= 2, `${value} for ${painted[k][c]}`);
     }
@@ -109,6 +108,13 @@ test("a node is darkest where its output is largest, a dead one is white", () =>
   const image = nodeImage(Float32Array.of(0, 1, 2, 4), grid);
   assert.deepEqual([at(image, 2)[0], at(image, 1)[0]], [255, 0x22]);
   assert.ok(at(nodeImage(new Float32Array(4), grid), 0).every((value) => value === 255));
+});
+
+test("a node of a diverged network is painted where its output is finite", () => {
+  const image = nodeImage(Float32Array.of(NaN, 4, Infinity, 0), new Grid(1, 2, 1));
+  const shades = [0, 1, 2, 3].map((pixel) => at(image, pixel)[0]);
+  assert.deepEqual(shades, [0x22, 255, 255, 0x22]); // infinity as dark as the largest
+  assert.ok([0, 1, 2, 3].every((pixel) => at(image, pixel)[3] === 255));
 });
 
 test("diverged networks give a picture all the same: class 0, nodes that give nothing", () => {

@@ -127,6 +127,7 @@ test("what cannot be done is refused with a reason, and all stays as it was", as
     [{ type: "keep", kept: [[0], []] }, /^kept of layer 1 is \[\]; expected at least one node/],
     [{ type: "keep", kept: [[0, 9], [0]] }, /below 9/],
     [{ type: "keep", kept: [[1, 0], [0]] }, /in order/],
+    [{ type: "keep", kept: [[0], [0], [0]] }, /kept has 3 layers; expected 2/],
     [{ type: "open", setting: SMALL, given: { format: 2 } }, /format is 2; expected 1/],
   ];
   for (const [request, reason] of cases) {

@@ -208,7 +208,8 @@ test("nodes kept by hand start B anew only where they differ from those kept", (
 });
 
 for (const [kept, reason] of /** @type {[any, RegExp][]} */ ([
-  [[[0]], /kept of layer 1 is \[\]; expected at least one node/],
+  [[[0]], /kept has 1 layers; expected 2/],
+  [[[0], []], /kept of layer 1 is \[\]; expected at least one node/],
   [[[0, 0], [0]], /kept of layer 0 is \[0,0\]; expected at least one node, in order, below 9/],
   [[[-1, 0], [0]], /kept of layer 0 is \[-1,0\]/],
   [[[0.5], [0]], /kept of layer 0 is \[0.5\]/],
