@@ -18,7 +18,8 @@ const KEY =
 class Picture {
   /** @param {string} letter for its colour @param {string} title */
   constructor(letter, title) {
-    this.canvas = element("canvas", { width: SIDE, height: SIDE, role: "img", class: "map" });
+    const name = { role: "img", "aria-label": title };
+    this.canvas = element("canvas", { width: SIDE, height: SIDE, class: "map", ...name });
     this.points = element("canvas", {
       width: DOTS,
       height: DOTS,
@@ -28,13 +29,13 @@ class Picture {
     this.caption = element("span", { class: "figure" });
     this.title = title;
     this.image = new ImageData(SIDE, SIDE);
-    const name = element("span", { class: `name ${letter}` }, title);
+    const heading = element("span", { class: `name ${letter}` }, title);
     const sheet = element("div", { class: "sheet" }, this.canvas, this.points);
     this.element = element(
       "figure",
       { class: letter },
       sheet,
-      element("figcaption", {}, name, " ", this.caption),
+      element("figcaption", {}, heading, " ", this.caption),
     );
   }
 

@@ -296,6 +296,8 @@ def test_presets_are_the_networks_of_the_report(playground):
         stated = int(re.search(r"differs on (\d+)\s%", item.inner_text())[1])
         near = "|".join(f"{share / 100:.2f}" for share in range(stated - 1, stated + 2))
         expect(shown.gap).to_have_text(re.compile(near))  # PyTorch's, but for rounding
+    shown.page.reload()
+    shown.at_step(1500)
     seen = shown.seen()
     shown.page.reload()
     shown.at_step(1500)
