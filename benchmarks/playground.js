@@ -11,6 +11,7 @@ const { initialise, logitsAt } = await load("network.js");
 const { PROBLEMS, plane } = await load("problems.js");
 const { LiveSquare } = await load("square.js");
 const { Training } = await load("training.js");
+const { FAR } = await load("words.js");
 
 const FEW_STEPS = 20;
 const problem = PROBLEMS.spirals(0.02, 0);
@@ -70,4 +71,4 @@ for (let round = 0; round < rounds; round++) {
 }
 const seeds = [...Array(Number(networks)).keys()];
 const agreement = seeds.map(afterFewSteps);
-console.log(JSON.stringify({ node: process.version, times, agreement, ends: seeds.map(atTheEnd) }));
+console.log(JSON.stringify({ node: process.version, far: FAR, times, agreement, ends: seeds.map(atTheEnd) }));

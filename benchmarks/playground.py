@@ -36,7 +36,6 @@ from helpers.training import train
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "playground.json"
 WIDTHS, NETWORKS, ROUNDS, FEW_STEPS = (2, 50, 50, 1), 100, 15, 20
-FAR = 2  # noise floors, as in report/playground/words.js
 BROWSERS = "chromium", "chromium-browser", "google-chrome"
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="playground.css">
 <div id="playground"></div><script src="page.js" defer></script>"""
@@ -146,7 +145,7 @@ def rows(node: dict, frames: float, seconds: float) -> list[dict]:
     apart = differences(node["agreement"])
     near = (apart["the playground", "PyTorch"] <= 1e-5).mean()
     usual = {pair: f"{np.median(values):.1e}" for pair, values in apart.items()}
-    here = ends_in_javascript(node["ends"])
+    here, far = ends_in_javascript(node["ends"]), node["far"]  # noise floors, as the page has it
     there, least = ends_in_pytorch("random"), ends_in_pytorch("std")
     shape, recipe = "-".join(map(str, WIDTHS)), f"{POST.steps} steps"
     ends = {"Gap after {}, a random half removed": "gap", "Noise floor of the same": "floor",
@@ -166,14 +165,15 @@ def rows(node: dict, frames: float, seconds: float) -> list[dict]:
             f"{usual['the playground', 'double']} (PyTorch: {usual['PyTorch', 'double']})", ""),
         *(row(words.format(recipe), f"here {median(here[name])}, in PyTorch {median(there[name])}",
               "alike but for chance") for words, name in ends.items()),
-        row(f"Networks with a gap above {FAR} noise floors",
-            f"random half {beyond(there, 'gap')}, least varying half {beyond(least, 'gap')}, "
-            f"B trained once more {beyond(least, 'again')}", "")]
+        row(f"Networks with a gap above {far} noise floors",
+            ", ".join(f"{words} {beyond(of, name, far)}" for words, of, name in (
+                ("random half", there, "gap"), ("least varying half", least, "gap"),
+                ("B trained once more", least, "again"))), "")]
 
 
-def beyond(ends: dict[str, np.ndarray], name: str) -> Estimate:
+def beyond(ends: dict[str, np.ndarray], name: str, far: float) -> Estimate:
     """Return the share of networks with a distance that the page calls far."""
-    return share((ends[name] > FAR * ends["floor"])[None])
+    return share((ends[name] > far * ends["floor"])[None])
 
 
 def row(what: str, measured: str, wanted: str) -> dict:

@@ -98,7 +98,7 @@ class Explorer(AnyWidget):
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
         shown, _ = super()._repr_mimebundle_(**kwargs)
         place = _place(self.square, self.seed)
-        png, size = picture(lambda: plots.square_row(self.square, place, self.square.problem))
+        png, size = picture(lambda: _captioned_row(self.square, place))
         widths = "-".join(map(str, self.square.initial.widths))
         words = f"Explorer of {self.square.problem.name}, {widths}, seed {self.seed}"
         return {**shown, "image/png": base64.b64encode(png).decode(), "text/plain": words}, {
@@ -112,6 +112,13 @@ class Explorer(AnyWidget):
     def _show_seed(self, change) -> None:
         given = exported(self.square, self.seed)
         self.given, self._kept = given, given["kept"]
+
+
+def _captioned_row(square: Square, place: int) -> np.ndarray:
+    axes = plots.square_row(square, place, square.problem)
+    plots.caption(axes[0], f"Seed {square.initial.seeds[place]}: one network, one data draw. "
+                           "Purple: class 0, green: class 1, white: undecided.")
+    return axes
 
 
 @cache

@@ -156,7 +156,13 @@ def test_what_are_no_nodes_does_not_arrive(kept):
 
 def test_where_no_kernel_runs_there_is_a_picture():
     bundle, metadata = Explorer(SQUARE, 1)._repr_mimebundle_()
-    png, size = picture(lambda: plots.square_row(SQUARE, 1, MOONS))
+    def drawn():
+        axes = plots.square_row(SQUARE, 1, MOONS)
+        plots.caption(axes[0], "Seed 1: one network, one data draw. "
+                               "Purple: class 0, green: class 1, white: undecided.")
+        return axes
+
+    png, size = picture(drawn)
     assert base64.b64decode(bundle["image/png"]) == png and metadata["image/png"] == size
     assert bundle["text/plain"] == "Explorer of moons, 2-7-5-1, seed 1"
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"]

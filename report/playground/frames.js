@@ -5,6 +5,7 @@ import { classesOf, disagreement, toProbabilities } from "./losses.js";
 import { scatter } from "./movement.js";
 import { diverged, logitsAt, outputsAt } from "./network.js";
 import { moments } from "./statistics.js";
+import { LOSS_EVERY } from "./training.js";
 
 /**
  * @typedef {import("./network.js").Network} Network
@@ -90,7 +91,7 @@ function classesAt(network, { x, count }) {
 
 /** @param {number[]} values @returns {Curve} */
 function curve(values) {
-  return { steps: values.map((_, k) => 10 * k), values: [...values] };
+  return { steps: values.map((_, k) => k * LOSS_EVERY), values: [...values] };
 }
 
 /** @param {LiveSquare} square @returns {NodeView[][]} */

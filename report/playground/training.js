@@ -16,7 +16,7 @@ import { Stream } from "./random.js";
  */
 
 const LEAST = 2 ** -126; // below lie subnormal numbers, which nodes that died leave and which crawl
-const LOSS_EVERY = 10;
+export const LOSS_EVERY = 10; // steps between recorded losses
 
 /** Adam, epsilon added after the correction for the start (Kingma and Ba 2015). @type {Optimiser} */
 function adam(parameter, gradient, { first, second }, recipe, step) {

@@ -5,7 +5,7 @@ import { sameNodes } from "./pruning.js";
 /** @typedef {import("./session.js").Frame} Frame */
 
 /** Noise floors that a gap has to pass: one training in twenty differs from itself by as much. */
-const FAR = 2;
+export const FAR = 2;
 const LIST = new Intl.ListFormat("en-GB");
 const ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth"];
 
