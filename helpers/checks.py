@@ -85,6 +85,17 @@ def seeds(name: str, values: Iterable) -> tuple[int, ...]:
     return values
 
 
+def device(name: str, value) -> torch.device:
+    """Return `value` as a device that this machine has; TypeError or ValueError otherwise."""
+    if not isinstance(value, (str, torch.device)):
+        raise TypeError(f"{name} is {value!r}; expected a device such as 'cpu' or 'cuda'")
+    try:
+        return torch.empty(0, device=value).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"{name} is '{value}'; expected a device of this machine: "
+                         f"{str(error).splitlines()[0]}") from None
+
+
 def points(name: str, x, features: int | None = None) -> torch.Tensor:
     """Return `x` if it is a finite, non-empty (points, features) float tensor."""
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():

@@ -72,7 +72,8 @@ def probabilities_of(logits: Tensor) -> Tensor:
 def accuracy(networks: Networks, x: Tensor, y: Tensor) -> Tensor:
     """Return the share (networks,) of points classified correctly."""
     found = classify(networks, x)
-    return (found == checks.labels("y", y, len(x), _classes(networks))).float().mean(1)
+    y = checks.labels("y", y, len(x), _classes(networks)).to(found.device)
+    return (found == y).float().mean(1)
 
 
 @torch.no_grad()
@@ -117,7 +118,8 @@ def match_nodes(a: Networks, b: Networks, x: Tensor) -> list[tuple[Tensor, Tenso
         correlation = _unit(outputs).mT @ _unit(others)
         # the assignment solver takes one network at a time
         partner = torch.from_numpy(np.stack([linear_sum_assignment(-one)[1]
-                                             for one in correlation.numpy()]))
+                                             for one in correlation.cpu().numpy()]))
+        partner = partner.to(correlation.device)
         matches.append((partner, correlation.gather(2, partner[..., None])[..., 0]))
     return matches
 
@@ -129,11 +131,11 @@ def same_roles(a: Networks, b: Networks, x: Tensor) -> tuple[Tensor, Tensor]:
     Both (networks,), over all hidden layers, by `match_nodes` at x. Only nodes that vary over x in
     a and in b count: a constant node has no role to compare.
     """
-    same, comparable = torch.zeros(2, len(a), dtype=torch.int64)
+    same, comparable = torch.zeros(2, len(a), dtype=torch.int64, device=a.device)
     outputs = zip(a.activations(x), b.activations(x), match_nodes(a, b, x), strict=True)
     for one, two, (partner, _) in outputs:
         vary = (one != one[:, :1]).any(1) & (two != two[:, :1]).any(1)
-        same += (vary & (partner == torch.arange(partner.shape[1]))).sum(1)
+        same += (vary & (partner == torch.arange(partner.shape[1], device=a.device))).sum(1)
         comparable += vary.sum(1)
     return same, comparable
 

@@ -6,6 +6,7 @@ Each takes networks and a problem, and reads the training points only.
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,8 +23,9 @@ Scores = list[Tensor]  # per hidden layer (networks, nodes)
 def random(networks: Networks, problem: Problem) -> Scores:
     """Score nodes by uniform random numbers, keyed by each network's seed."""
     generators = [stream(seed, "random pruning") for seed in networks.seeds]
-    return [torch.stack([torch.from_numpy(generator.random(width)) for generator in generators])
-            for width in networks.widths[1:-1]]
+    drawn = [np.stack([generator.random(width) for generator in generators])
+             for width in networks.widths[1:-1]]
+    return [torch.from_numpy(scores).to(networks.device) for scores in drawn]
 
 
 def std(networks: Networks, problem: Problem) -> Scores:

@@ -26,11 +26,11 @@ def problems(name: str, count: int, **settings) -> list[Problem]:
 
 
 def untrained(widths: Sequence[int], count: int, seeds: int,
-              scheme: str = "glorot_uniform") -> list[Networks]:
-    """Return `count` groups of `seeds` untrained networks, no seed twice."""
+              scheme: str = "glorot_uniform", device="cpu") -> list[Networks]:
+    """Return `count` groups of `seeds` untrained networks on a device, no seed twice."""
     checks.integer("count", count, 1)
     checks.integer("seeds", seeds, 1)
-    return [initialise(widths, range(seeds * draw, seeds * (draw + 1)), scheme)
+    return [initialise(widths, range(seeds * draw, seeds * (draw + 1)), scheme, device)
             for draw in range(count)]
 
 
@@ -60,7 +60,9 @@ def per_draw(function: Callable, *draws) -> np.ndarray:
 
     draws: sequences of equal length, e.g. groups and problems; function takes one of each.
     """
-    return np.stack([np.asarray(function(*items)) for items in zip(*draws, strict=True)])
+    found = (function(*items) for items in zip(*draws, strict=True))
+    return np.stack([values.cpu() if isinstance(values, torch.Tensor) else values
+                     for values in found])
 
 
 def table(function: Callable, *draws) -> pd.DataFrame:
@@ -104,7 +106,7 @@ def exchanged(groups: Sequence[Networks]) -> list[Networks]:
 
 def dead_shares(groups: Sequence[Networks], problems: Sequence[Problem]) -> list[np.ndarray]:
     """Return per hidden layer the share of nodes (draws, seeds) dead at all training points."""
-    shares = per_draw(lambda networks, p: np.stack(
+    shares = per_draw(lambda networks, p: torch.stack(
         [layer.float().mean(1) for layer in dead(networks, p.x_train)], 1), groups, problems)
     return list(np.moveaxis(shares, 2, 0))
 

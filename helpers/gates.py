@@ -35,7 +35,7 @@ def half_passed(size: Callable[[Tensor], Tensor], weights: Sequence[Tensor]) -> 
     def linear(some: Tensor) -> Tensor:
         return half_passed(size, [*before[:-1], some @ before[-1]]) if before else size(some)
 
-    every_input = torch.eye(rows.shape[-1], dtype=rows.dtype).expand(len(rows), -1, -1)
+    every_input = torch.eye(rows.shape[-1]).to(rows).expand(len(rows), -1, -1)
     return (linear(rows) + rows.abs() @ linear(every_input)) / 2
 
 

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot, softplus
+from torch.nn.functional import softplus
 
 
 def point_losses(logits: Tensor, y: Tensor) -> Tensor:
@@ -15,9 +15,9 @@ def point_losses(logits: Tensor, y: Tensor) -> Tensor:
     if logits.ndim not in (2, 3) or y.shape not in (logits.shape[:2], logits.shape[1:2]):
         raise ValueError(f"y has shape {tuple(y.shape)} for logits {tuple(logits.shape)}; expected "
                          "one label per point")
-    y = y.expand(logits.shape[:2])
+    y = y.to(logits.device).expand(logits.shape[:2])
     if logits.ndim == 2:
         return softplus(torch.where(y == 1, -logits, logits))
-    true = one_hot(y, logits.shape[2]).bool()
-    others = logits.masked_fill(true, -torch.inf).logsumexp(2)
-    return softplus(others - logits[true].view(y.shape))
+    true = y[..., None]
+    others = logits.scatter(2, true, -torch.inf).logsumexp(2)
+    return softplus(others - logits.gather(2, true)[..., 0])

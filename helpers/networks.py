@@ -27,7 +27,8 @@ class Networks(nn.Module):
     """Networks of equal widths, evaluated together.
 
     weights: one tensor (networks, fan_out, fan_in) per layer; biases: (networks, fan_out); seeds:
-    one integer per network. Raises ValueError where shapes do not fit or a seed comes twice.
+    one integer per network. What is done with networks happens on the device of their tensors.
+    Raises ValueError where shapes or devices do not fit or a seed comes twice.
     """
 
     def __init__(self, weights: Iterable[Tensor], biases: Iterable[Tensor], seeds: Iterable[int]):
@@ -47,6 +48,8 @@ class Networks(nn.Module):
                  for weight, bias in zip(weights, biases, strict=True)]
         if given != expected:
             raise ValueError(f"weights and biases have shapes {given}; expected {expected}")
+        if len(devices := {str(tensor.device) for tensor in [*weights, *biases]}) > 1:
+            raise ValueError(f"weights and biases lie on {sorted(devices)}; expected one device")
         self.weights = nn.ParameterList(weight.detach().clone() for weight in weights)
         self.biases = nn.ParameterList(bias.detach().clone() for bias in biases)
 
@@ -60,6 +63,11 @@ class Networks(nn.Module):
     def widths(self) -> tuple[int, ...]:
         """Nodes per layer, from the inputs to the logits."""
         return self.weights[0].shape[2], *(weight.shape[1] for weight in self.weights)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks lie."""
+        return self.weights[0].device
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits at x (points, features), computed tile by tile.
@@ -99,6 +107,7 @@ class Networks(nn.Module):
         Raises ValueError for an index that finds none, none there, or one twice.
         """
         try:
+            index = index.cpu() if isinstance(index, Tensor) else index
             index = torch.arange(len(self))[index].reshape(-1)
         except (IndexError, TypeError) as error:
             raise ValueError(f"index is {index!r} for {len(self)} networks: {error}") from None
@@ -130,7 +139,7 @@ class Networks(nn.Module):
         i = checks.integer("i", i, 0, len(self) - 1)
         layers = []
         for weight, bias in zip(self.weights, self.biases, strict=True):
-            layer = nn.Linear(weight.shape[2], weight.shape[1], dtype=weight.dtype)
+            layer = nn.Linear(*weight.shape[:0:-1], dtype=weight.dtype, device=weight.device)
             with torch.no_grad():
                 layer.weight.copy_(weight[i])
                 layer.bias.copy_(bias[i])
@@ -175,13 +184,14 @@ class Networks(nn.Module):
         return last[:, 0] if self.widths[-1] == 1 else last.mT
 
 
-def initialise(widths, seeds, scheme: str = "glorot_uniform") -> Networks:
+def initialise(widths, seeds, scheme: str = "glorot_uniform", device="cpu") -> Networks:
     """Return one untrained network per seed.
 
     widths: nodes per layer from inputs to logits, e.g. (2, 50, 50, 1); scheme: `glorot_uniform`
     (zero biases, Glorot and Bengio 2010, Keras' default), `torch_default` (biases drawn too) or
-    `he_uniform` (zero biases, He et al. 2015). A network depends on its own seed alone.
-    Raises ValueError for a width below 1, fewer than two layers' ends or an unknown scheme.
+    `he_uniform` (zero biases, He et al. 2015); device: where they lie and are trained, pruned and
+    compared. A network depends on its own seed alone. Raises ValueError for a width below 1,
+    fewer than two layers' ends, an unknown scheme or a device that the machine has not.
     """
     widths = [checks.integer(f"widths[{i}]", width, 1)
               for i, width in enumerate(checks.several("widths", widths))]
@@ -189,13 +199,14 @@ def initialise(widths, seeds, scheme: str = "glorot_uniform") -> Networks:
         raise ValueError(f"widths is {widths}; expected at least inputs and logits")
     limits = checks.lookup("scheme", scheme, SCHEMES)
     seeds = checks.seeds("seeds", seeds)
+    device = checks.device("device", device)
     generators = [stream(seed, "initial weights") for seed in seeds]
     weights, biases = [], []
     for fan_in, fan_out in pairwise(widths):
         weight_limit, bias_limit = limits(fan_in, fan_out)
         drawn = np.stack([generator.random((fan_out, fan_in + 1), dtype=np.float32)
                           for generator in generators])
-        uniform = torch.from_numpy(2 * drawn - 1)
+        uniform = torch.from_numpy(2 * drawn - 1).to(device)
         weights.append(weight_limit * uniform[..., :-1])
         biases.append(bias_limit * uniform[..., -1])
     return Networks(weights, biases, seeds)

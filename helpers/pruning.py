@@ -67,7 +67,8 @@ def dead(networks: Networks, x: Tensor) -> list[Tensor]:
 
 def everything(networks: Networks) -> Kept:
     """Return the kept set that removes nothing."""
-    return tuple(torch.arange(width).repeat(len(networks), 1) for width in networks.widths[1:-1])
+    return tuple(torch.arange(width, device=networks.device).repeat(len(networks), 1)
+                 for width in networks.widths[1:-1])
 
 
 def only_layer(networks: Networks, kept: Kept, layer: int) -> Kept:
@@ -101,8 +102,9 @@ def linear(kept: Tensor, removed: Tensor) -> tuple[Tensor, Tensor]:
     # a network that diverged must not stop the fits of the others
     kept, removed = (outputs.nan_to_num(0, 0, 0) for outputs in (kept, removed))
     kept_mean, removed_mean = kept.mean(1, keepdim=True), removed.mean(1, keepdim=True)
-    slope = torch.linalg.lstsq(kept - kept_mean, removed - removed_mean,
-                               rcond=COLLINEAR, driver="gelsd").solution
+    # on the processor: no GPU library has a solver for collinear nodes
+    slope = torch.linalg.lstsq((kept - kept_mean).cpu(), (removed - removed_mean).cpu(),
+                               rcond=COLLINEAR, driver="gelsd").solution.to(kept.device)
     return slope, (removed_mean - kept_mean @ slope)[:, 0]
 
 

@@ -41,15 +41,25 @@ def fresh_fits(networks: Networks, kept: Kept, problem: Problem, x: Tensor) -> l
 
 def removed(networks: Networks, kept: Kept) -> list[Tensor]:
     """Return per hidden layer a mask (networks, nodes) of the nodes that go."""
-    return [torch.ones(len(networks), width, dtype=torch.bool).scatter(1, stay, False)
+    return [stay.new_ones(len(networks), width, dtype=torch.bool).scatter(1, stay, False)
             for stay, width in zip(kept, networks.widths[1:-1], strict=True)]
 
 
-def held_logits(networks: Networks, kept: Kept, values: list[Tensor], x: Tensor) -> Tensor:
-    """Return the logits at x with the removed nodes held at given values: those of `prune`."""
-    outputs = networks.activations(x)[0]
-    for layer, (gone, value) in enumerate(zip(removed(networks, kept), values, strict=True)):
-        outputs = torch.where(gone[:, None], value, outputs)
+def first_pruned(gone: list[Tensor]) -> int:
+    """Return the first hidden layer of which nodes go, by masks as of `removed`; if none, the last.
+    """
+    return next((layer for layer, mask in enumerate(gone) if mask.any()), len(gone) - 1)
+
+
+def held_logits(networks: Networks, kept: Kept, values: list[Tensor], first: int,
+                outputs: Tensor) -> Tensor:
+    """Return the logits with the removed nodes held at given values: those of `prune`.
+
+    outputs: of the hidden layer `first` (networks, points, nodes), before which no node goes.
+    """
+    gone = removed(networks, kept)
+    for layer in range(first, len(gone)):
+        outputs = torch.where(gone[layer][:, None], values[layer], outputs)
         inputs = outputs @ networks.weights[layer + 1].mT + networks.biases[layer + 1][:, None]
         outputs = inputs.relu()
     return inputs[..., 0] if networks.widths[-1] == 1 else inputs
