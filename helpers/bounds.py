@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from helpers.change import Change, change_of
+from helpers.change import Change, change_of, operator_norms
 from helpers.data import Problem
 from helpers.gates import along_paths, half_passed
 from helpers.losses import point_losses
@@ -37,9 +37,10 @@ def ladder(networks: Networks, kept: Kept, problem: Problem, stand_in: StandIn =
     and `suffix_k_rms` lies between `suffix_k` and `covariance`. `mean_abs_logit_change` and
     `rms_logit_change`: of the largest change of a difference of two logits. stand_in: what removed
     nodes are held at, of `helpers.replacements`; points: x and y to take the means over, by default
-    the training points. Raises TypeError or ValueError as `prune` does.
+    the training points. A network that diverged has NaN. Raises TypeError or ValueError as `prune`
+    does.
     """
-    return _by_block(networks, kept, problem, stand_in, points, _rungs)
+    return _by_block(networks, kept, problem, stand_in, points, rungs)
 
 
 @torch.no_grad()
@@ -50,7 +51,7 @@ def certificate(networks: Networks, kept: Kept, problem: Problem, stand_in: Stan
     `certified` is the share of points whose margin, true logit minus the largest other, is above
     what `reach` says it may lose; it is at most `pruned`. Arguments and errors as `ladder`.
     """
-    return _by_block(networks, kept, problem, stand_in, points, _accuracies)
+    return _by_block(networks, kept, problem, stand_in, points, accuracies)
 
 
 @torch.no_grad()
@@ -62,7 +63,32 @@ def reach(networks: Networks, kept: Kept, problem: Problem,
     (`interval_after`). Errors as `ladder`.
     """
     change = change_of(networks, kept, problem, fresh_means, points)
-    return change.margins, change.differences()[1]
+    return change.whole.margins, change.differences()[1]
+
+
+@torch.no_grad()
+def rungs(change: Change) -> dict[str, Tensor]:
+    """Return the columns of the `ladder`; in deep networks no rung is above one before it."""
+    parts = list(_layer_bounds(change))
+    found = {name: sum((part[name] for part in parts), change.pruned.new_zeros(len(change.pruned)))
+             for name in BOUNDS[:-1]}
+    either, lost = change.differences()
+    found["interval"] = either.mean(1)
+    for name, most in zip(SIGNED, (either, lost), strict=True):
+        found[name] = (softplus(change.whole.disadvantage + most) - change.whole.losses).mean(1)
+    for looser, tighter in zip(CHAIN[:-1], CHAIN[1:], strict=True):
+        found[tighter] = torch.minimum(found[looser], found[tighter])
+    return found | _measured(change)
+
+
+@torch.no_grad()
+def accuracies(change: Change) -> dict[str, Tensor]:
+    """Return the columns of the `certificate`."""
+    margins, pruned, y = change.whole.margins, change.pruned.argmax(2), change.whole.y
+    right = {"dense": margins > 0, "pruned": pruned == y,
+             "certified": margins > change.differences()[1]}
+    whole = margins.isfinite().all(1)  # of a network that diverged nothing is known
+    return {name: points.double().mean(1).where(whole, torch.nan) for name, points in right.items()}
 
 
 def _by_block(networks, kept, problem, stand_in, points, measure) -> pd.DataFrame:
@@ -76,34 +102,13 @@ def _by_block(networks, kept, problem, stand_in, points, measure) -> pd.DataFram
     return pd.concat(tables).set_axis(pd.Index(networks.seeds, name="seed"))
 
 
-def _rungs(change: Change) -> dict[str, Tensor]:
-    """Return the columns of the ladder; in deep networks no rung is above one before it."""
-    parts = list(_layer_bounds(change))
-    rungs = {name: sum((part[name] for part in parts), change.pruned.new_zeros(len(change.pruned)))
-             for name in BOUNDS[:-1]}
-    either, lost = change.differences()
-    rungs["interval"] = either.mean(1)
-    before = change.disadvantage
-    for name, most in zip(SIGNED, (either, lost), strict=True):
-        rungs[name] = (softplus(before + most) - softplus(before)).mean(1)
-    for looser, tighter in zip(CHAIN[:-1], CHAIN[1:], strict=True):
-        rungs[tighter] = torch.minimum(rungs[looser], rungs[tighter])
-    return rungs | _measured(change)
-
-
 def _measured(change: Change) -> dict[str, Tensor]:
-    moved = change.pruned - change.inputs[-1]
+    whole, y = change.whole.inputs[-1], change.whole.y
+    moved = change.pruned - whole
     moved = moved.amax(2) - moved.amin(2)
-    losses = point_losses(change.pruned, change.y) - point_losses(change.inputs[-1], change.y)
+    losses = point_losses(change.pruned, y) - point_losses(whole, y)
     return {"rms_logit_change": _rms(moved), "mean_abs_logit_change": moved.mean(1),
             "mean_abs_loss_change": losses.abs().mean(1), "loss_change": losses.mean(1)}
-
-
-def _accuracies(change: Change) -> dict[str, Tensor]:
-    margins, pruned = change.margins, change.pruned.argmax(2)
-    return {"dense": (margins > 0).double().mean(1),
-            "pruned": (pruned == change.y).double().mean(1),
-            "certified": (margins > change.differences()[1]).double().mean(1)}
 
 
 def _layer_bounds(change: Change):
@@ -112,30 +117,30 @@ def _layer_bounds(change: Change):
     A removed node is held, so a change of an earlier layer travels on through kept nodes alone:
     weights from and to removed ones are set to 0.
     """
+    weights = list(change.whole.networks.weights)
     stays = [(~mask).double() for mask in change.gone]
     into = [weight * stay[:, :, None] for weight, stay in
-            zip(change.weights[:-1], stays, strict=True)] + change.weights[-1:]
+            zip(weights[:-1], stays, strict=True)] + weights[-1:]
     between = [weight * stay[:, None] for weight, stay in zip(into[1:], stays, strict=True)]
     for layer, deviations in enumerate(change.deviations):
         if change.gone[layer].any():
-            suffix = change.weights[layer + 1:]
+            suffix = SLOPE * prod(change.whole.norms[layer + 1:])
             yield _layer_bound(deviations, into[layer + 1], between[layer + 1:], suffix)
 
 
 def _layer_bound(deviations: Tensor, into: Tensor, between: list[Tensor],
-                 suffix: list[Tensor]) -> dict[str, Tensor]:
+                 suffix: Tensor) -> dict[str, Tensor]:
     """Return bounds on what deviations (networks, points, nodes) of one layer do to the loss.
 
-    into: the next layer's weights; between: later weights; both of kept nodes only; suffix: all
-    weights after the layer.
+    into: the next layer's weights; between: later weights; both of kept nodes only; suffix: the
+    norms of all weights after the layer, multiplied, times SLOPE.
     """
-    norm, all_norms = (SLOPE * prod(torch.linalg.matrix_norm(weight, 2) for weight in layers)
-                       for layers in (between, suffix))
+    norm = SLOPE * prod(map(operator_norms, between))
     sizes, changes = _rms(deviations), deviations @ into.mT
     paths = along_paths(_rms(changes), between)
     centred = paths if not between else half_passed(
         lambda rows: _rms(changes @ rows.mT)[..., None], between)[..., 0]
-    return {"suffix_k": all_norms * sizes.sum(1), "suffix_k_rms": all_norms * sizes.norm(dim=1),
+    return {"suffix_k": suffix * sizes.sum(1), "suffix_k_rms": suffix * sizes.norm(dim=1),
             "column_norms": norm * (sizes * into.norm(dim=1)).sum(1),
             "covariance": norm * _rms(changes).norm(dim=1),
             "path_covariance": SLOPE * paths.norm(dim=1),

@@ -5,67 +5,99 @@ Everything in float64, with one logit per class, of mean 0.
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from helpers import checks
 from helpers.data import Problem
 from helpers.gates import interval_after, interval_through
 from helpers.networks import Networks, check_fit
 from helpers.pruning import Kept, check_kept
-from helpers.replacements import StandIn, held_logits, removed
+from helpers.replacements import StandIn, first_pruned, held_logits, removed
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """Networks before pruning, at some points: what the bounds of many prunings share.
+
+    networks: in float64, of centred logits; outputs: of every hidden layer, and inputs: of every
+    layer's ReLU, the logits last, each (networks, points, nodes); y: labels (points,).
+    """
+
+    networks: Networks
+    outputs: list[Tensor]
+    inputs: list[Tensor]
+    y: Tensor
+
+    @cached_property
+    def norms(self) -> list[Tensor]:
+        """The operator norms (networks,) of every layer's weights."""
+        return list(map(operator_norms, self.networks.weights))
+
+    @cached_property
+    def margins(self) -> Tensor:
+        """The true logit minus the largest other (networks, points)."""
+        return self._true - self._others.amax(2)
+
+    @cached_property
+    def disadvantage(self) -> Tensor:
+        """The log-sum-exp of the other logits minus the true one: the loss is its softplus."""
+        return self._others.logsumexp(2) - self._true
+
+    @cached_property
+    def losses(self) -> Tensor:
+        """The loss (networks, points), as softplus of the disadvantage."""
+        return softplus(self.disadvantage)
+
+    @property
+    def _labels(self) -> Tensor:
+        return self.y.expand(self.inputs[-1].shape[:2])[..., None]
+
+    @property
+    def _true(self) -> Tensor:
+        return self.inputs[-1].gather(2, self._labels).squeeze(2)
+
+    @property
+    def _others(self) -> Tensor:
+        return self.inputs[-1].scatter(2, self._labels, -torch.inf)
 
 
 @dataclass(frozen=True, eq=False)
 class Change:
     """What pruning does to some networks at some points: all that bounds are made of.
 
-    weights: the last layer's centred over the classes, which changes no loss; inputs: of every
-    layer's ReLU, the logits last, each (networks, points, nodes); gone: masks of removed nodes;
-    deviations: of the values that removed nodes are held at from their outputs, 0 for kept ones;
-    pruned: logits (networks, points, classes); y: labels (points,).
+    whole: the networks before; gone: masks of removed nodes; deviations: of the values that removed
+    nodes are held at from their outputs, 0 for kept ones; pruned: logits (networks, points,
+    classes).
     """
 
-    weights: list[Tensor]
-    inputs: list[Tensor]
+    whole: Whole
     gone: list[Tensor]
     deviations: list[Tensor]
     pruned: Tensor
-    y: Tensor
-
-    @property
-    def margins(self) -> Tensor:
-        return self.inputs[-1].gather(2, self._labels).squeeze(2) - self._others.amax(2)
-
-    @property
-    def disadvantage(self) -> Tensor:
-        """The log-sum-exp of the other logits minus the true one: the loss is its softplus."""
-        return self._others.logsumexp(2) - self.inputs[-1].gather(2, self._labels).squeeze(2)
-
-    @property
-    def _labels(self) -> Tensor:
-        return self.y.expand(self.pruned.shape[:2])[..., None]
-
-    @property
-    def _others(self) -> Tensor:
-        return self.inputs[-1].scatter(2, self._labels, -torch.inf)
 
     def differences(self) -> tuple[Tensor, Tensor]:
         """Return the most that the true logit may move against some other one, and may lose to it.
 
         Both (networks, points): of intervals through all layers.
         """
-        low = high = self.deviations[0]
-        for layer in range(1, len(self.deviations)):
-            low, high = interval_through(self.weights[layer], low, high)
-            low, high = interval_after(self.inputs[layer], low, high)
-            low, high = (torch.where(self.gone[layer][:, None], self.deviations[layer], end)
-                         for end in (low, high))
+        weights, y = self.whole.networks.weights, self.whole.y
+        first = first_pruned(self.gone)
+        low = high = self.deviations[first]
+        for layer in range(first + 1, len(self.deviations)):
+            low, high = interval_through(weights[layer], low, high)
+            low, high = interval_after(self.whole.inputs[layer], low, high)
+            if self.gone[layer].any():
+                stay = (~self.gone[layer])[:, None].to(low)
+                low, high = (end * stay + self.deviations[layer] for end in (low, high))
         either, lost = torch.empty_like(self.pruned[..., 0]), torch.empty_like(self.pruned[..., 0])
-        for label in range(self.weights[-1].shape[1]):
-            of, other = self.y == label, torch.arange(self.weights[-1].shape[1]) != label
-            rows = self.weights[-1][:, other] - self.weights[-1][:, [label]]
+        for label in range(weights[-1].shape[1]):
+            of = (y == label).nonzero()[:, 0]
+            other = torch.arange(weights[-1].shape[1]) != label
+            rows = weights[-1][:, other] - weights[-1][:, [label]]
             fewest, most = interval_through(rows, low[:, of], high[:, of])
             either[:, of], lost[:, of] = torch.maximum(-fewest, most).amax(2), most.amax(2)
         return either, lost
@@ -77,22 +109,46 @@ def change_of(networks: Networks, kept: Kept, problem: Problem, stand_in: StandI
 
     Raises TypeError or ValueError for networks, kept nodes or points that do not fit.
     """
+    whole = whole_at(networks, problem, points)
+    check_kept(networks, kept)
+    return held(whole, kept, stand_in(whole.networks, kept, problem, points[0]))
+
+
+def whole_at(networks: Networks, problem: Problem, points: tuple[Tensor, Tensor]) -> Whole:
+    """Return what of `change_of` does not depend on the kept nodes; errors alike."""
     check_fit(networks, problem)
     if len(networks.widths) < 3:
         raise ValueError(f"networks have widths {networks.widths}; expected a hidden layer")
-    check_kept(networks, kept)
+    if not isinstance(points, (tuple, list)) or len(points) != 2:
+        raise TypeError(f"points is {checks.shown(points)}; expected a pair of points x and labels "
+                        "y")
     x = checks.points("x", points[0], problem.features)
     y = checks.labels("y", points[1], len(x), problem.classes)
     networks = with_centred_logits(networks)
-    values, outputs = stand_in(networks, kept, problem, x), networks.activations(x)
+    outputs = networks.activations(x)
     below = [x.to(outputs[0]).expand(len(networks), -1, -1), *outputs]
     inputs = [layer @ weight.mT + bias[:, None] for layer, weight, bias in
               zip(below, networks.weights, networks.biases, strict=True)]
-    gone = removed(networks, kept)
-    deviations = [(value - layer) * mask[:, None]
-                  for value, layer, mask in zip(values, outputs, gone, strict=True)]
-    return Change(list(networks.weights), inputs, gone, deviations,
-                   held_logits(networks, kept, values, x), y)
+    return Whole(networks, outputs, inputs, y)
+
+
+def held(whole: Whole, kept: Kept, values: list[Tensor]) -> Change:
+    """Return what holding the removed nodes at some values does; values as a stand-in gives."""
+    gone = removed(whole.networks, kept)
+    deviations = [(value - layer) * mask[:, None].to(layer) if mask.any()
+                  else layer.new_zeros(()).expand_as(layer)
+                  for value, layer, mask in zip(values, whole.outputs, gone, strict=True)]
+    first = first_pruned(gone)
+    # either way the bits that come out of the first layer on
+    outputs = whole.inputs[first].relu() if first else whole.outputs[0]
+    return Change(whole, gone, deviations,
+                  held_logits(whole.networks, kept, values, first, outputs))
+
+
+def operator_norms(weight: Tensor) -> Tensor:
+    """Return the operator norms (networks,) of weights, NaN for networks that diverged."""
+    whole = weight.isfinite().all((1, 2))
+    return torch.linalg.matrix_norm(weight.nan_to_num(0, 0, 0), 2).where(whole, torch.nan)
 
 
 def with_centred_logits(networks: Networks) -> Networks:

@@ -52,7 +52,10 @@ def classify(networks: Networks, x: Tensor) -> Tensor:
 
 
 def classes_of(logits: Tensor) -> Tensor:
-    """Return the class (networks, points) that logits, shaped as `Networks` gives them, mean."""
+    """Return the class (networks, points) that logits, shaped as `Networks` gives them, mean.
+
+    Where a network diverged to NaN, it gives class 0.
+    """
     return (logits > 0).long() if logits.ndim == 2 else logits.argmax(2)
 
 
@@ -110,18 +113,10 @@ def match_nodes(a: Networks, b: Networks, x: Tensor) -> list[tuple[Tensor, Tenso
 
     Each is (networks, nodes). The one-to-one assignment of largest total correlation between
     outputs at x (Ainsworth et al. 2023, activation matching); a constant node correlates 0 with
-    all. Raises ValueError where widths or seeds differ.
+    all, one of a network that diverged NaN. Raises ValueError where widths or seeds differ.
     """
     _check_same_widths(a, b)
-    matches = []
-    for outputs, others in zip(a.activations(x), b.activations(x), strict=True):
-        correlation = _unit(outputs).mT @ _unit(others)
-        # the assignment solver takes one network at a time
-        partner = torch.from_numpy(np.stack([linear_sum_assignment(-one)[1]
-                                             for one in correlation.cpu().numpy()]))
-        partner = partner.to(correlation.device)
-        matches.append((partner, correlation.gather(2, partner[..., None])[..., 0]))
-    return matches
+    return [_matched(*pair) for pair in zip(a.activations(x), b.activations(x), strict=True)]
 
 
 @torch.no_grad()
@@ -131,10 +126,11 @@ def same_roles(a: Networks, b: Networks, x: Tensor) -> tuple[Tensor, Tensor]:
     Both (networks,), over all hidden layers, by `match_nodes` at x. Only nodes that vary over x in
     a and in b count: a constant node has no role to compare.
     """
+    _check_same_widths(a, b)
     same, comparable = torch.zeros(2, len(a), dtype=torch.int64, device=a.device)
-    outputs = zip(a.activations(x), b.activations(x), match_nodes(a, b, x), strict=True)
-    for one, two, (partner, _) in outputs:
-        vary = (one != one[:, :1]).any(1) & (two != two[:, :1]).any(1)
+    for one, two in zip(a.activations(x), b.activations(x), strict=True):
+        partner, _ = _matched(one, two)
+        vary = (one.amax(1) > one.amin(1)) & (two.amax(1) > two.amin(1))  # NaN does not
         same += (vary & (partner == torch.arange(partner.shape[1], device=a.device))).sum(1)
         comparable += vary.sum(1)
     return same, comparable
@@ -168,9 +164,19 @@ def cka(a: Networks, b: Networks, x: Tensor) -> list[Tensor]:
             for pair in zip(a.activations(x), b.activations(x), strict=True)]
 
 
+def _matched(outputs: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Return partners and correlations of one layer, as `match_nodes`."""
+    correlation = _unit(outputs).mT @ _unit(others)
+    # the assignment solver takes one network at a time, and no NaN of one that diverged
+    partner = torch.from_numpy(np.stack([linear_sum_assignment(-one)[1]
+                                         for one in correlation.nan_to_num(0).cpu().numpy()]))
+    partner = partner.to(correlation.device)
+    return partner, correlation.gather(2, partner[..., None])[..., 0]
+
+
 def _alignment(a: Tensor, b: Tensor) -> Tensor:
     cross, own_a, own_b = ((p.mT @ q).flatten(1).norm(dim=1) for p, q in ((a, b), (a, a), (b, b)))
-    return torch.where(own_a * own_b > 0, cross.square() / (own_a * own_b), 0)
+    return torch.where(own_a * own_b == 0, 0, cross.square() / (own_a * own_b))
 
 
 def _unit(outputs: Tensor) -> Tensor:

@@ -39,10 +39,8 @@ def median(values, axis: int = -1):
     """Return np.nanmedian, by a single partition (half the time) where no value is missing."""
     if np.isnan(values).any():
         return np.nanmedian(values, axis)
-    half, odd = divmod(np.shape(values)[axis], 2)
-    parted = np.moveaxis(np.partition(values, half, axis), axis, -1)
-    above = parted[..., half]
-    return above if odd else (parted[..., :half].max(-1) + above) / 2
+    below, above = _middle(values, axis)
+    return (below + above) / 2
 
 
 def estimate(values, statistic: Callable = median, where=None,
@@ -67,14 +65,16 @@ def estimate(values, statistic: Callable = median, where=None,
     generator = stream(0, "resampling")
     draw = generator.integers(draws, size=(resamples, draws, 1))
     block = max(1, 2**18 // values.size)  # resamples at a time: what fits into a processor's cache
+    ranked = statistic is median and where.all()
+    table, of_table = _ranked(values) if ranked else (values, statistic)
     resampled = np.empty(resamples)
     with warnings.catch_warnings():  # a resample may hold no network that the question applies to
         warnings.simplefilter("ignore", RuntimeWarning)
         for first in range(0, resamples, block):
             own = draw[first:first + block]
             seed = generator.integers(seeds, size=(len(own), draws, seeds))
-            resample = values[own, seed].reshape(len(own), -1)
-            resampled[first:first + block] = statistic(resample, axis=1)
+            resample = table[own, seed].reshape(len(own), -1)
+            resampled[first:first + block] = of_table(resample, axis=1)
     low, high = np.nanquantile(resampled, [0.025, 0.975])
     return Estimate(float(statistic(values.reshape(-1), axis=0)), float(low), float(high),
                     int(where.sum()), draws)
@@ -87,7 +87,7 @@ def share(events, where=None) -> Estimate:
     binomial one (Clopper and Pearson 1934), too narrow where networks of one draw fail together.
     """
     if not np.isin(events, (0, 1)).all():
-        raise ValueError(f"events is {events!r}; expected True or False (draws, seeds)")
+        raise ValueError(f"events is {checks.shown(events)}; expected True or False (draws, seeds)")
     found = estimate(np.asarray(events, dtype=float), np.nanmean, where)
     if found.value not in (0, 1):
         return found
@@ -134,12 +134,31 @@ def estimate_in_draws(values: Tensor, count: int) -> Estimate:
     return estimate(each.view(checks.integer("count", count, 1), -1).numpy())
 
 
+def _middle(values, axis: int):
+    """Return the two middle values, by a single partition; of an odd number twice the same."""
+    half, odd = divmod(np.shape(values)[axis], 2)
+    parted = np.moveaxis(np.partition(values, half, axis), axis, -1)
+    above = parted[..., half]
+    return above if odd else parted[..., :half].max(-1), above
+
+
+def _ranked(values: np.ndarray) -> tuple[np.ndarray, Callable]:
+    """Return the ranks of values, and what takes resamples of them to the medians of the values.
+
+    Ranks are half as wide and are parted in half the time.
+    """
+    order = np.sort(values, axis=None)
+    ranks = np.searchsorted(order, values).astype(np.int32)
+    return ranks, lambda some, axis: np.add(*(order[place] for place in _middle(some, axis))) / 2
+
+
 def _table(values) -> np.ndarray:
     """Return a copy of finite values (draws, seeds), at least one."""
     try:
         values = np.array(values, dtype=float)
     except (TypeError, ValueError):
-        raise TypeError(f"values is {values!r}; expected numbers (draws, seeds)") from None
+        raise TypeError(f"values is {checks.shown(values)}; expected numbers (draws, seeds)"
+                        ) from None
     if values.ndim != 2 or not values.size or not np.isfinite(values).all():
         raise ValueError(f"values has shape {values.shape}; expected finite (draws, seeds)")
     return values

@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -123,14 +124,21 @@ def _points(problem: Problem) -> dict[str, Tensor]:
     return points | ({"plane": plane(problem, RESOLUTION)} if problem.features == 2 else {})
 
 
+class _Answer(NamedTuple):
+    logits: Tensor
+    probabilities: Tensor
+
+
 @torch.no_grad()
 def _answers(arms: dict[str, Networks], points: dict[str, Tensor]) -> dict[str, dict]:
-    """Return the logits of each arm at each place, and those of the next seed's networks."""
-    found = {name: {place: networks(x) for place, x in points.items()}
-             for name, networks in arms.items()}
+    """Return what each arm answers at each place, and what the next seed's networks do."""
+    found = {}
+    for name, networks in arms.items():
+        logits = {place: networks(x) for place, x in points.items()}
+        found[name] = {place: _Answer(own, probabilities_of(own)) for place, own in logits.items()}
     for name in [name for name in ("dense", "B") if name in arms and len(arms[name]) > 1]:
-        found[f"{name}_other_seed"] = {place: logits.roll(-1, 0)
-                                       for place, logits in found[name].items()}
+        found[f"{name}_other_seed"] = {place: _Answer(*(values.roll(-1, 0) for values in answer))
+                                       for place, answer in found[name].items()}
     return found
 
 
@@ -138,7 +146,7 @@ def _of_corner(name: str, networks: Networks, answers: dict, problem: Problem) -
     """Return accuracies, losses and flags of one corner."""
     columns = {}
     for place, y in ("train", problem.y_train), ("held_out", problem.y_test):
-        logits = answers[name][place]
+        logits = answers[name][place].logits
         columns[f"{name}_{place}_accuracy"] = (classes_of(logits) == y).double().mean(1)
         columns[f"{name}_{place}_loss"] = point_losses(logits, y).mean(1)
     guessing = problem.y_train.bincount().max() / len(problem.y_train)
@@ -159,10 +167,10 @@ def _of_pairs(new: dict, known: dict) -> dict:
         if a in known and b in known and (a in new or b in new):
             for place in [place for place in ("held_out", "plane") if place in known[a]]:
                 one, two = known[a][place], known[b][place]
-                differ = classes_of(one) != classes_of(two)
+                differ = classes_of(one.logits) != classes_of(two.logits)
                 columns[f"{pair}_{place}_disagreement"] = differ.double().mean(1)
                 columns[f"{pair}_{place}_distance"] = distance_of(
-                    probabilities_of(one), probabilities_of(two))
+                    one.probabilities, two.probabilities)
     return columns
 
 
@@ -172,9 +180,9 @@ def _of_nodes(name: str, networks: Networks, problem: Problem) -> dict:
     with torch.no_grad():
         outputs = networks.activations(problem.x_train)
     for layer, place in LAYERS.items():
-        columns[f"{name}_dead_{layer}"] = (outputs[place] == 0).all(1).double().mean(1)
-        same = (outputs[place] == outputs[place][:, :1]).all(1)
-        columns[f"{name}_constant_{layer}"] = same.double().mean(1)
+        least, most = outputs[place].amin(1), outputs[place].amax(1)
+        columns[f"{name}_dead_{layer}"] = (most == 0).double().mean(1)
+        columns[f"{name}_constant_{layer}"] = (least == most).double().mean(1)
     return columns
 
 
@@ -240,7 +248,7 @@ def _bounds(setting: Setting, dense: dict, pruned: Pruned, problem: Problem) -> 
     networks, whole = dense["dense"], ~_diverged(dense["dense"])
     if networks.widths[-1] != 1 or pruned.cut.compensation != "mean" or not whole.any():
         return {}
-    kept = tuple(stay[whole] for stay in pruned.kept)  # norms of what diverged cannot be computed
+    kept = tuple(stay[whole] for stay in pruned.kept)  # of what diverged bounds say nothing
     return ladder(networks.select(whole), kept, problem)[list(BOUNDS)].to_dict("series")
 
 

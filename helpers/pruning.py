@@ -62,7 +62,7 @@ def prune(networks: Networks, kept: Kept, problem: Problem, compensation: str = 
 def dead(networks: Networks, x: Tensor) -> list[Tensor]:
     """Return per hidden layer which nodes (networks, nodes) give 0 at every point of x."""
     with torch.no_grad():
-        return [(layer == 0).all(1) for layer in networks.activations(x)]
+        return [layer.amax(1) == 0 for layer in networks.activations(x)]
 
 
 def everything(networks: Networks) -> Kept:
@@ -123,7 +123,8 @@ def _removal_counts(networks: Networks, fraction: float, layers) -> list[int]:
     fraction = checks.real("fraction", fraction, 0, 1)
     hidden = networks.widths[1:-1]
     layers = range(len(hidden)) if layers is None else checks.several("layers", layers)
-    pruned = [checks.one_of("layers", layer, range(len(hidden))) for layer in layers]
+    pruned = [checks.one_of("layers", checks.integer("layers", layer, 0), range(len(hidden)))
+              for layer in layers]
     return [min(round(fraction * width), width - 1) if layer in pruned else 0
             for layer, width in enumerate(hidden)]
 
@@ -131,7 +132,7 @@ def _removal_counts(networks: Networks, fraction: float, layers) -> list[int]:
 def _with_spared(scores, spared, counts) -> list[Tensor]:
     """Return the scores with spared nodes raised out of reach."""
     if not all(isinstance(mask, Tensor) and mask.dtype == torch.bool for mask in spared):
-        raise TypeError(f"spared is {spared!r}; expected one bool tensor per hidden layer")
+        raise TypeError(f"spared is {checks.shown(spared)}; expected one bool tensor per hidden layer")
     if [mask.shape for mask in spared] != [values.shape for values in scores]:
         raise ValueError(f"spared has shapes {[tuple(mask.shape) for mask in spared]}; expected "
                          f"{[tuple(values.shape) for values in scores]}")
@@ -144,7 +145,10 @@ def _with_spared(scores, spared, counts) -> list[Tensor]:
 
 
 def check_kept(networks: Networks, kept: Kept) -> None:
-    """Raise unless there is one sorted index tensor (networks, at least 1) per hidden layer."""
+    """Raise unless there is one sorted index tensor (networks, at least 1) per hidden layer.
+
+    It lies where the networks are.
+    """
     hidden = networks.widths[1:-1]
     if not isinstance(kept, (tuple, list)):
         raise TypeError(f"kept is {type(kept).__name__}; expected a tuple, one tensor per layer")
@@ -152,13 +156,17 @@ def check_kept(networks: Networks, kept: Kept) -> None:
         raise ValueError(f"kept has {len(kept)} layers; expected {len(hidden)}")
     for layer, (stay, width) in enumerate(zip(kept, hidden, strict=True)):
         if not isinstance(stay, Tensor) or stay.dtype != torch.int64:
-            raise TypeError(f"kept[{layer}] is {stay!r}; expected an int64 tensor of indices")
+            raise TypeError(f"kept[{layer}] is {checks.shown(stay)}; expected an int64 tensor of "
+                            "indices")
+        if stay.device != networks.device:
+            raise ValueError(f"kept[{layer}] lies on {stay.device}; expected {networks.device}, "
+                             "where the networks are")
         if stay.ndim != 2 or len(stay) != len(networks) or not stay.shape[1]:
             raise ValueError(f"kept[{layer}] has shape {tuple(stay.shape)}; expected "
                              f"({len(networks)}, kept nodes) with at least one node kept")
         if stay.min() < 0 or stay.max() >= width or (stay.diff(dim=1) <= 0).any():
-            raise ValueError(f"kept[{layer}] is {stay.tolist()}; expected increasing indices "
-                             f"below {width} in every row")
+            raise ValueError(f"kept[{layer}] is {checks.shown(stay.tolist())}; expected increasing "
+                             f"indices below {width} in every row")
 
 
 def _prune_block(networks: Networks, kept, problem: Problem, predict) -> Networks:
@@ -168,8 +176,7 @@ def _prune_block(networks: Networks, kept, problem: Problem, predict) -> Network
             outputs = networks.activations(problem.x_train)[layer]
             gone = torch.ones_like(outputs[:, 0], dtype=torch.bool).scatter_(1, stay, False)
             gone = gone.nonzero()[:, 1].view(len(networks), -1)
-            slope, intercept = predict(_take(outputs, stay, 2).double(),
-                                       _take(outputs, gone, 2).double())
+            slope, intercept = predict(_nodes(outputs, stay), _nodes(outputs, gone))
             networks = _without(networks, layer, stay, gone, slope, intercept)
     return networks
 
@@ -186,6 +193,15 @@ def _without(networks: Networks, layer: int, stay, gone, slope, intercept) -> Ne
     biases[layer + 1] = (offset + (lost @ intercept[..., None])[..., 0]).to(offset)
     weights[layer], biases[layer] = _take(weights[layer], stay, 1), _take(biases[layer], stay, 1)
     return Networks(weights, biases, networks.seeds)
+
+
+def _nodes(outputs: Tensor, index: Tensor) -> Tensor:
+    """Return outputs (networks, points, n) of each network's own nodes, in double precision.
+
+    Whole nodes at a time, which lie side by side: one number after the other takes far longer.
+    """
+    networks = torch.arange(len(index), device=index.device)[:, None]
+    return outputs.mT[networks, index].mT.contiguous().double()
 
 
 def _take(values: Tensor, index: Tensor, dim: int) -> Tensor:

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from helpers import checks
-from helpers.bounds import ladder
+from helpers.bounds import rungs
+from helpers.change import held, operator_norms, whole_at
 from helpers.criteria import std
 from helpers.data import Problem
 from helpers.estimates import first_order, second_order
-from helpers.networks import Networks
+from helpers.networks import Networks, check_fit
 from helpers.pruning import Kept, everything
+from helpers.replacements import stale_means
 
 
 def without_node(networks: Networks, layer: int, node: int) -> Kept:
@@ -38,13 +40,23 @@ def every_node(networks: Networks, problem: Problem, points: tuple[Tensor, Tenso
     estimates `first_order` and `second_order` of `loss_change`. points: as in `ladder`; layers:
     hidden layers, by default all.
     """
+    check_fit(networks, problem)
     networks, hidden = copy.deepcopy(networks).double(), range(len(networks.widths) - 2)
     layers = list(hidden) if layers is None else checks.several("layers", layers)
-    table = pd.concat({
-        (layer, node): ladder(networks, without_node(networks, layer, node), problem, points=points)
-        for layer in layers for node in range(networks.widths[checks.one_of(
-            "layers", layer, hidden) + 1])}, names=["layer", "node"])
-    norms = torch.stack([torch.linalg.matrix_norm(weight, 2) for weight in networks.weights[:-1]])
+    layers = [checks.one_of("layers", checks.integer("layers", layer, 0), hidden)
+              for layer in layers]
+    nodes = [(layer, node) for layer in layers for node in range(networks.widths[layer + 1])]
+    whole = whole_at(networks, problem, points or (problem.x_train, problem.y_train))
+    # nothing goes before a node that goes alone, so its mean is that of the whole network
+    means = stale_means(whole.networks, everything(networks), problem, problem.x_train)
+    if not nodes:
+        raise ValueError("layers is empty; expected at least one hidden layer")
+    ladders = [rungs(held(whole, without_node(networks, *place), means)) for place in nodes]
+    rows = [(*place, seed) for place in nodes for seed in networks.seeds]
+    table = pd.DataFrame({name: torch.cat([each[name] for each in ladders]).numpy()
+                          for name in ladders[0]},
+                         pd.MultiIndex.from_tuples(rows, names=["layer", "node", "seed"]))
+    norms = torch.stack(list(map(operator_norms, networks.weights[:-1])))
     before = [norm[:, None].expand(-1, width) for norm, width
               in zip(norms.cumprod(0), networks.widths[1:-1], strict=True)]
     for name, values in {"std": std(networks, problem), "norms_before": before,

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import bound_tables, checks
+from helpers import bound_tables, checks, files
 from helpers.arms import Cut
 from helpers.intervals import Estimate, estimate, median, sign_flip
 from helpers.measures import MEASURED, SETTINGS
@@ -163,10 +163,10 @@ def write(folder=CACHE, client=None) -> None:
             bar.update()
     for place, name in enumerate(("dense", "cuts")):
         table = pd.concat([part[place] for part in parts], ignore_index=True)
-        table.to_parquet(RESULTS / f"{name}.parquet", index=False, compression="zstd")
-    slim = read(STUDY["headline"], folder)[HEADLINE]
-    slim.to_parquet(RESULTS / "headline.parquet", index=False, compression="zstd")
-    (RESULTS / "provenance.json").write_text(json.dumps(_provenance(folder), indent=1) + "\n")
+        files.write_table(RESULTS / f"{name}.parquet", table)
+    files.write_table(RESULTS / "headline.parquet", read(STUDY["headline"], folder)[HEADLINE])
+    provenance = json.dumps(_provenance(folder), indent=1) + "\n"
+    files.write(RESULTS / "provenance.json", provenance.encode())
 
 
 def _summaries(folder, client) -> Iterable[tuple[pd.DataFrame, pd.DataFrame]]:
@@ -225,12 +225,12 @@ def _rows(measure: str, grid: str, where: dict, free: str | None = None) -> pd.D
     A column of which the grid knows one value alone needs no naming.
     """
     checks.one_of("grid", grid, STUDY)
-    table = _stored("dense" if _is_dense(measure) else "cuts")
-    found = table[(table.grid == grid) & (table.measure == measure)]
+    table, places = _parts("dense" if _is_dense(measure) else "cuts")
+    found = table.iloc[places.get((grid, measure), [])]
     for column in where:
         checks.one_of("where", column, found.columns)
     for column, usual in (POST_SETTING | where).items():
-        if column in found and column != free and (column in where or found[column].nunique() > 1):
+        if column in found and column != free and (column in where or len(set(found[column])) > 1):
             found = found[found[column] == usual]
     return found
 
@@ -250,6 +250,15 @@ def _row(measure: str, grid: str, where: dict) -> pd.Series:
 @cache
 def _stored(name: str) -> pd.DataFrame:
     return pd.read_parquet(RESULTS / f"{name}.parquet")
+
+
+@cache
+def _parts(name: str) -> tuple[pd.DataFrame, dict]:
+    """Return a stored table, and where it speaks of each grid and measure."""
+    table = _stored(name)
+    # rows are picked several times as fast from plain strings, all columns of a type side by side
+    table = table.astype(dict.fromkeys(table.select_dtypes("string").columns, object)).copy()
+    return table, table.groupby(["grid", "measure"], sort=False).indices
 
 
 def _estimate(row: pd.Series, statistic: str) -> Estimate:
@@ -308,8 +317,10 @@ def main(arguments: list[str] | None = None) -> None:
             with cluster(given.workers, given.scheduler) as client:
                 computed = complete(STUDY.values(), given.folder, client)
                 computed += bound_tables.complete(given.folder, client)
-                write(given.folder, client)
+                # it says that all tables are of these tasks: gone first, written last
+                (RESULTS / "provenance.json").unlink(missing_ok=True)
                 bound_tables.write_tables(given.folder, RESULTS)
+                write(given.folder, client)
     except (OSError, RuntimeError, ValueError) as error:
         sys.exit(f"{parser.prog}: {error}")
     print(f"{computed} tasks computed; results/ is up to date")

@@ -34,19 +34,21 @@ def test_centred_logits_change_no_loss_and_have_mean_zero(networks, problem):
 @cases
 def test_margins_and_losses_of_the_whole_networks(networks, problem):
     change, logits = changed(networks, problem), with_centred_logits(networks)(problem.x_test)
-    right = change.margins > 0
+    right = change.whole.margins > 0
     torch.testing.assert_close(right, logits.argmax(2) == problem.y_test)
     ordered = logits.sort(2).values
-    torch.testing.assert_close(change.margins[right], (ordered[..., -1] - ordered[..., -2])[right])
-    torch.testing.assert_close(torch.nn.functional.softplus(change.disadvantage),
+    torch.testing.assert_close(change.whole.margins[right],
+                               (ordered[..., -1] - ordered[..., -2])[right])
+    torch.testing.assert_close(change.whole.losses,
                                point_losses(logits, problem.y_test))
 
 
 def losses_to_others(change):
     """Return what each label loses to every other one, (networks, points, others), by pruning."""
-    moved = change.pruned - change.inputs[-1]
+    moved = change.pruned - change.whole.inputs[-1]
+    labels = change.whole.y.tolist()
     return torch.stack([moved[:, n, [k for k in range(moved.shape[2]) if k != label]]
-                        - moved[:, n, [label]] for n, label in enumerate(change.y.tolist())], 1)
+                        - moved[:, n, [label]] for n, label in enumerate(labels)], 1)
 
 
 @cases

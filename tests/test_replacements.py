@@ -33,7 +33,8 @@ def test_fresh_values_are_those_of_prune(networks, problem, stand_in, compensati
     kept = choose(networks, problem, "random", 0.5)
     pruned = prune(networks, kept, problem, compensation)
     for x in problem.x_train, problem.x_test:
-        held = held_logits(networks, kept, stand_in(networks, kept, problem, x), x)
+        held = held_logits(networks, kept, stand_in(networks, kept, problem, x), 0,
+                           networks.activations(x)[0])
         torch.testing.assert_close(held, pruned(x), rtol=1e-9, atol=1e-9)
         assert (held - networks(x)).abs().max() > 1e-3
 
@@ -44,7 +45,8 @@ def test_means_are_those_of_the_training_points_held_by_hand(networks, problem, 
     kept = choose(networks, problem, "random", 0.5)
     values = stand_in(networks, kept, problem, problem.x_test)
     assert [value.shape for value in values] == [(3, 1, width) for width in networks.widths[1:-1]]
-    held = held_logits(networks, kept, values, problem.x_test).view(3, len(problem.x_test), -1)
+    held = held_logits(networks, kept, values, 0, networks.activations(problem.x_test)[0])
+    held = held.view(3, len(problem.x_test), -1)
     for i in range(3):
         gone = [mask[i].numpy() for mask in removed(networks, kept)]
         expected = masked(networks.select(i), gone, problem, problem.x_test,

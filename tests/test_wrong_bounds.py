@@ -95,9 +95,9 @@ def quarter(size, weights):
     return gates.half_passed(size, weights) / 2
 
 
-def stale_though_fresh(networks, kept, values, x, held=replacements.held_logits):
-    fresh = replacements.fresh_means(networks, kept, SPIRALS, x)
-    return held(networks, kept, fresh, x)
+def stale_though_fresh(networks, kept, values, *start, held=replacements.held_logits):
+    fresh = replacements.fresh_means(networks, kept, SPIRALS, SPIRALS.x_train)
+    return held(networks, kept, fresh, *start)
 
 
 MISTAKES = {  # what is replaced, by what, and the first bound that must break
