@@ -9,7 +9,7 @@ export OMP_NUM_THREADS
 # A backend set by the caller would silently remove every figure from the notebooks.
 unexport MPLBACKEND
 
-.PHONY: help install report test test-fast test-slow test-browser lab refresh bench sweep home lint lock clean
+.PHONY: help install report test test-fast test-slow test-extras test-browser lab refresh bench sweep home lint lock clean
 .DEFAULT_GOAL := help
 
 help:           ## list these commands
@@ -29,6 +29,12 @@ install: .venv/.ok  ## create .venv with the tested versions of everything below
 
 .venv/.browser: .venv/.lab
 	$(INSTALL) -e '.[browser]'
+	@touch $@
+
+# Apart, with Numba and JAX: where Numba is installed, training gives other bits than the stored ones.
+.venv-fast/.ok: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-fast
+	$(subst $(PY),.venv-fast/bin/python,$(INSTALL)) -e '.[test,fast,bench]'
 	@touch $@
 
 # What checks the playground's JavaScript; pip brought npm.
@@ -56,6 +62,12 @@ test-fast: .venv/.ok  ## unit tests without notebooks and slow tests (under a mi
 test-slow: .venv/.ok  ## only the slow unit tests
 	$(PY) -m pytest -n 2 -m slow tests
 
+# What depends on how networks are trained.
+TRAINING := $(addprefix tests/test_,fused.py training.py engine.py company.py going_on.py schedule.py square.py draws.py dead_nodes.py benchmarks.py)
+
+test-extras: .venv-fast/.ok  ## the tests of training and its benchmark with the extras `fast` and `bench`
+	.venv-fast/bin/python -m pytest -n 2 --junit-xml=build/extras.xml $(TRAINING)
+
 test-browser: .venv/.browser .venv/.playground build/html/index.html  ## the built site and JupyterLab in a real browser
 	$(PY) -m pytest -n 2 --dist=load --junit-xml=build/browser.xml tests/browser
 
@@ -68,8 +80,9 @@ lint: .venv/.ok  ## ruff over modules, tests and notebooks
 lab: .venv/.lab  ## open the notebooks in JupyterLab
 	$(PY) -m jupyterlab --notebook-dir=notebooks
 
-bench: .venv/.browser  ## time the engine against a plain PyTorch loop, the sweep's workers, the playground
-	$(PY) benchmarks/training.py
+bench: .venv/.browser .venv-fast/.ok  ## how fast: training against others, what the rest costs, workers, the playground
+	.venv-fast/bin/python -m benchmarks.training
+	.venv-fast/bin/python -m benchmarks.costs
 	$(PY) benchmarks/sweep.py
 	$(PY) benchmarks/playground.py
 
@@ -84,9 +97,9 @@ HOLD := torch==2.13.0 imageio-ffmpeg==0.6.0
 
 lock:           ## resolve pyproject.toml afresh and rewrite constraints.txt
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet $(HOLD) '.[run,docs,test,browser,lab]'
+	build/lock/bin/python -m pip install --quiet $(HOLD) '.[run,docs,test,browser,lab,fast,bench]'
 	build/lock/bin/python -m pip freeze --all --exclude pip --exclude train-first-prune-first | sed 's/+[a-z0-9.]*$$//' > build/constraints.txt
 	mv build/constraints.txt constraints.txt
 
 clean:          ## remove .venv and everything built
-	rm -rf .venv build report/playground/node_modules *.egg-info
+	rm -rf .venv .venv-fast build report/playground/node_modules *.egg-info

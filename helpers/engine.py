@@ -78,10 +78,7 @@ class Engine:
 
         y: (networks, samples) labels.
         """
-        logits = self.logits[..., :self.batch_size]
-        logits = logits[:, 0] if self.one_logit else logits.mT
-        # in double precision, so that rounding to single hides which elements were vectorised
-        return point_losses(logits.double(), y).mean(1).to(logits.dtype)
+        return mean_losses(self.logits[..., :self.batch_size], y)
 
     def copy_networks(self) -> Networks:
         """Return the networks with their present parameters."""
@@ -134,6 +131,16 @@ class Engine:
         layers = zip(views[::2], views[1::2], pairwise(self.networks.widths), strict=True)
         return [(weight.mT if fan_in < fan_out else weight, bias)
                 for weight, bias, (fan_in, fan_out) in layers]
+
+
+def mean_losses(logits: Tensor, y: Tensor) -> Tensor:
+    """Return each network's mean loss over its batch.
+
+    logits: (networks, logits, samples); y: (networks, samples) labels.
+    """
+    logits = logits[:, 0] if logits.shape[1] == 1 else logits.mT
+    # in double precision, so that rounding to single hides which elements were vectorised
+    return point_losses(logits.double(), y).mean(1).to(logits.dtype)
 
 
 def _padded(shape) -> int:

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,9 @@ from helpers.progress import progress
 from helpers.recipes import OPTIMISERS, POST, Recipe, check_recipe
 from helpers.streams import stream
 
-CACHE = 8 * 2**20  # bytes that one chunk of networks may fill: measured optimum
+CACHE = 8 * 2**20  # bytes that one chunk of networks may fill on a processor: measured optimum
+MEMORY = 2**30  # and on other devices, whose many cores want many networks
+_reference = ContextVar("_reference", default=False)  # whether only PyTorch may train
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,7 @@ class Run:
         """Return the first recorded step (networks,) with a loss below a level, else the last."""
         below = self.losses < checks.real("level", level, 0)
         below[:, -1] = True
-        return torch.tensor(self.loss_steps)[below.int().argmax(1)]
+        return torch.tensor(self.loss_steps)[below.int().argmax(1).cpu()]
 
 
 def train(networks: Networks, problem: Problem, recipe: Recipe = POST,
@@ -72,9 +75,10 @@ def train(networks: Networks, problem: Problem, recipe: Recipe = POST,
     recorded losses; snapshots: how many copies to keep, evenly spaced, at least 2 if any;
     first_step: where in the batch order to begin; moments: Adam's running means to go on from,
     by default fresh ones. With both, training in parts gives the bits of training in one go.
-    A network's result has the same bits whichever others are trained with it, on any number of
-    threads. Networks that diverge are named in a warning and marked in `Run.diverged`. Raises
-    TypeError or ValueError, before any work, for arguments that do not fit together.
+    Training happens where the networks lie. On the CPU a network's result has the same bits
+    whichever others are trained with it, on any number of threads. Networks that diverge are named
+    in a warning and marked in `Run.diverged`. Raises TypeError or ValueError, before any work, for
+    arguments that do not fit together.
     """
     return train_draws([networks], [problem], recipe, [order_seeds], loss_every, snapshots,
                        first_step, None if moments is None else [moments])[0]
@@ -94,7 +98,7 @@ def train_draws(groups: Sequence[Networks], problems: Sequence[Problem], recipe:
     groups, problems = checks.paired(groups=groups, problems=problems)
     order_seeds = [None] * len(groups) if order_seeds is None else order_seeds
     groups, order_seeds = checks.paired(groups=groups, order_seeds=order_seeds)
-    orders = [_checked(networks, problem, recipe, order, loss_every, snapshots)
+    orders = [check_training(networks, problem, recipe, order, loss_every, snapshots)
               for networks, problem, order in zip(groups, problems, order_seeds, strict=True)]
     _check_alike(groups, problems)
     checks.integer("first_step", first_step, 0)
@@ -102,8 +106,9 @@ def train_draws(groups: Sequence[Networks], problems: Sequence[Problem], recipe:
     keep = np.linspace(0, recipe.steps, snapshots).round().astype(int).tolist()
     pool = _Pool(groups, problems, orders, first_step, moments)
     chunks = _chunks(pool.networks, recipe.batch_size or pool.points)
+    run = _fastest(pool.networks, recipe)
     with progress(len(pool.networks) * recipe.steps, "training") as bar, _flushed_denormals():
-        parts = [_train_chunk(pool, chunk, recipe, loss_every, keep, bar) for chunk in chunks]
+        parts = [_train_chunk(run, pool, chunk, recipe, loss_every, keep, bar) for chunk in chunks]
     ends, losses, kept, states = zip(*parts, strict=True)
     end, losses = join(ends), torch.cat(losses)
     copies = [join(chunks) for chunks in zip(*kept, strict=True)]
@@ -115,7 +120,7 @@ def train_draws(groups: Sequence[Networks], problems: Sequence[Problem], recipe:
                 Moments(*(_part(m, place, group.seeds) for m in after), taken) if after else None)
             for group, place in zip(groups, pool.places, strict=True)]
     for run in runs:
-        _warn_if_diverged(run)
+        warn_if_diverged(run)
     return runs
 
 
@@ -150,7 +155,8 @@ def _part(networks: Networks, place: slice, seeds) -> Networks:
                     [bias[place] for bias in networks.biases], seeds)
 
 
-def _warn_if_diverged(run: Run) -> None:
+def warn_if_diverged(run: Run) -> None:
+    """Name the networks that diverged in a warning of the caller's caller."""
     if run.diverged.any():
         seeds = run.networks.seeds
         lost = [seed for seed, gone in zip(seeds, run.diverged, strict=True) if gone]
@@ -186,7 +192,8 @@ def _check_moments(groups: list[Networks], moments, recipe: Recipe) -> None:
                              f"widths {group.widths}, step {moments[0].step}")
 
 
-def _checked(networks, problem, recipe, order_seeds, loss_every, snapshots) -> tuple[int, ...]:
+def check_training(networks, problem, recipe, order_seeds, loss_every: int,
+                   snapshots: int) -> tuple[int, ...]:
     """Return the order seeds, after checking that everything fits together."""
     check_fit(networks, problem)
     check_recipe(recipe)
@@ -204,17 +211,45 @@ def _checked(networks, problem, recipe, order_seeds, loss_every, snapshots) -> t
     return order_seeds
 
 
-def _train_chunk(pool: _Pool, chunk: slice, recipe: Recipe, loss_every: int, keep, bar):
+@contextmanager
+def reference_engine():
+    """Train with PyTorch inside, as without the extra `fast`: for the bits of stored results."""
+    token = _reference.set(True)
+    try:
+        yield
+    finally:
+        _reference.reset(token)
+
+
+def _fastest(networks: Networks, recipe: Recipe):
+    """Return what trains a chunk: the compiled kernel if it is installed and fits, else PyTorch."""
+    fits = networks.device.type == "cpu" and networks.weights[0].dtype == torch.float32
+    if not fits or recipe.optimiser != "adam" or _reference.get():
+        return _run
+    try:
+        from helpers.fused import train_chunk  # imports Numba and compiles, seconds at first
+    except ImportError:
+        return _run
+    return train_chunk
+
+
+def _train_chunk(run, pool: _Pool, chunk: slice, recipe: Recipe, loss_every: int, keep, bar):
     """Train networks that fit into the cache; return them, losses, snapshots, Adam's means."""
-    networks = pool.networks.select(chunk)
+    moments = pool.moments and Moments(
+        pool.moments.mean.select(chunk), pool.moments.square.select(chunk), pool.moments.step)
     batches = _Batches(pool, chunk, recipe)
+    return run(pool.networks.select(chunk), moments, batches, recipe, loss_every, keep, bar)
+
+
+def _run(networks: Networks, moments: Moments | None, batches: "_Batches", recipe: Recipe,
+         loss_every: int, keep, bar):
+    """Train with PyTorch, on any device."""
     engine = Engine(networks, batches.size)
     optimiser = OPTIMISERS[recipe.optimiser](recipe, [engine.parameters])
-    if pool.moments:
+    if moments:
         optimiser.state[engine.parameters] = {
-            "step": torch.tensor(float(pool.moments.step)),
-            "exp_avg": engine.flat(pool.moments.mean.select(chunk)),
-            "exp_avg_sq": engine.flat(pool.moments.square.select(chunk))}
+            "step": torch.tensor(float(moments.step), device=networks.device),
+            "exp_avg": engine.flat(moments.mean), "exp_avg_sq": engine.flat(moments.square)}
     losses, copies = [], []
     for step in range(recipe.steps):
         if step in keep:
@@ -243,15 +278,16 @@ class _Batches:
         targets = pool.y[:, None] if one_logit else one_hot(pool.y, pool.classes)
         # features by points: gathered with the samples last, which the matrix products want
         self.x, self.targets = (values.to(like).T.contiguous() for values in (pool.x, targets))
-        self.y = pool.y
+        self.y = pool.y.to(like.device)
         if recipe.batch_size is None:
-            order = torch.arange(pool.points).repeat(self.count).expand(recipe.steps, -1)
+            order = torch.arange(pool.points, dtype=torch.int32).repeat(self.count)
+            order = order.expand(recipe.steps, -1)
         else:
             last = pool.first_step + recipe.steps
             order = batch_order(pool.order_seeds[chunk], last, self.size, pool.points)
             order = order[pool.first_step:]
-        self.order = order
-        self.first_point = pool.first_point[chunk].repeat_interleave(self.size)
+        self.order = order.to(like.device)
+        self.first_point = pool.first_point[chunk].repeat_interleave(self.size).to(like.device)
 
     def __getitem__(self, step: int):
         index = self.order[step] + self.first_point
@@ -266,9 +302,11 @@ def batch_order(seeds, steps: int, batch_size: int, points: int) -> Tensor:
     seeds: one per network; every batch is drawn uniformly with replacement.
     """
     narrow = np.uint16 if points <= 2**16 else np.uint32
-    drawn = [stream(seed, "batch order").integers(points, size=(steps, batch_size), dtype=narrow)
-             for seed in seeds]
-    return torch.from_numpy(np.stack(drawn, 1).astype(np.int32)).flatten(1)
+    order = np.empty((steps, len(seeds), batch_size), np.int32)
+    for place, seed in enumerate(seeds):
+        order[:, place] = stream(seed, "batch order").integers(
+            points, size=(steps, batch_size), dtype=narrow)
+    return torch.from_numpy(order).flatten(1)
 
 
 def _chunks(networks: Networks, batch_size: int) -> list[slice]:
@@ -279,13 +317,14 @@ def _chunks(networks: Networks, batch_size: int) -> list[slice]:
 
 
 def _chunk_size(networks: Networks, batch_size: int) -> int:
-    """Return how many networks to train together so that their state stays in the cache.
+    """Return how many networks to train together so that a processor's cache holds their state.
 
     Per network: parameters, gradients and Adam's two moments, activations and their errors.
     """
     parameters = sum(parameter[0].numel() for parameter in networks.parameters())
+    room = CACHE if networks.device.type == "cpu" else MEMORY
     numbers = 4 * parameters + 2 * sum(networks.widths[1:]) * batch_size
-    return max(16, CACHE // (4 * numbers) // 16 * 16)
+    return max(16, room // (4 * numbers) // 16 * 16)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ nb_ipywidgets_js = {}  # no scripts from elsewhere
 suppress_warnings = ["mystnb.mime_priority", "mystnb.unknown_mime_type"]
 
 autodoc_member_order = "bysource"
+autodoc_mock_imports = ["llvmlite", "numba", "triton"]  # of extras, and of PyTorch for GPUs
 autodoc_typehints = "signature"
 default_role = "code"  # `x` in a docstring is code
 add_module_names = False
