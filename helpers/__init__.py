@@ -2,11 +2,14 @@
 
 In the order data flow:
 
-- `data`, `networks`, `losses`: problems, networks, and what is minimised;
-- `recipes`, `engine`, `training`: how networks are trained, many at once;
+- `data`, `sequential`, `networks`, `losses`: problems, plain PyTorch models, networks, and what is
+  minimised;
+- `recipes`, `engine`, `kernel`, `fused`, `training`, `gpu`: how networks are trained, many at
+  once; with Numba, each in one core's cache; on a GPU, each in one kernel;
 - `gates`, `estimates`, `criteria`, `pruning`: which nodes go, and what stands in for them;
 - `compare`, `intervals`: distances between networks, estimates with their uncertainty;
-- `draws`, `square`: many draws of the data, both orders of one setting;
+- `draws`, `square`, `own`: many draws of the data, both orders of one setting, and of a training
+  of one's own;
 - `weights`: the weight scatter;
 - `replacements`, `change`, `bounds`, `removals`, `looseness`: bounds on what pruning does to the
   loss, and what they give away;
@@ -22,5 +25,5 @@ In the order data flow:
 - `vectors`, `bundle`, `explorer`: what the playground's JavaScript is tested against, how its
   modules become one script, the playground in notebooks.
 
-`checks`, `streams` and `progress` serve them all.
+`checks`, `streams`, `files` and `progress` serve them all.
 """

@@ -7,9 +7,12 @@ Data belong to the problem's seed: every network of a study sees the same points
 import math
 import random
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+import pandas as pd
 import torch
+from pandas.api.types import is_complex_dtype, is_numeric_dtype
 from sklearn.datasets import load_digits, make_circles, make_moons
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
@@ -69,6 +72,28 @@ class Problem:
             x, y, test_size=held_out, random_state=state, stratify=y)
         return _standardised(name, x_train, y_train, x_test, y_test, len(labels))
 
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, label: str, held_out: float = 0.5, seed: int = 0,
+                   name: str = "frame"):
+        """Split a table of points: one column of labels of any kind, all others features.
+
+        As `from_arrays`. Raises TypeError or ValueError naming the first column that is not there,
+        holds no numbers or lacks values.
+        """
+        if not isinstance(frame, pd.DataFrame):
+            raise TypeError(f"frame is {type(frame).__name__}; expected a pandas DataFrame")
+        checks.one_of("label", label, frame.columns)
+        for column, gaps in frame.isna().any().items():
+            if gaps:
+                raise ValueError(f"frame[{column!r}] lacks values; expected one in every row: fill "
+                                 "them or drop the rows (fillna, dropna)")
+        features = frame.drop(columns=label)
+        for column, kind in features.dtypes.items():
+            if not is_numeric_dtype(kind) or is_complex_dtype(kind):
+                raise TypeError(f"frame[{column!r}] is of type {kind}; expected numbers: drop the "
+                                "column or encode it (pandas.get_dummies)")
+        return cls.from_arrays(features, frame[label], held_out, seed, name)
+
 
 def spirals(n_train=500, n_test=2000, turns=1.5, noise=0.02, seed=0, label_noise=0.0) -> Problem:
     """Two interleaved spiral arms, the data of the post.
@@ -120,7 +145,12 @@ def xor(n_train=500, n_test=2000, noise=0.05, seed=0, label_noise=0.0) -> Proble
 
 def digits(held_out=0.5, seed=0) -> Problem:
     """8x8 images of handwritten digits in ten classes (scikit-learn's `load_digits`)."""
-    return Problem.from_arrays(*load_digits(return_X_y=True), held_out, seed, "digits")
+    return Problem.from_arrays(*_images(), held_out, seed, "digits")
+
+
+@cache
+def _images() -> tuple[np.ndarray, np.ndarray]:
+    return load_digits(return_X_y=True)  # reads text
 
 
 def mnist1d(n_train=4000, n_test=1000, seed=0) -> Problem:

@@ -6,7 +6,8 @@ apply ReLU; the last layer gives logits.
 
 import json
 import math
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -15,10 +16,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from helpers import checks
+from helpers import checks, sequential
 from helpers.data import Problem
 from helpers.streams import stream
 
+FLOATS = {"BF16", "F16", "F32", "F64"}  # types of numbers, as files name them
 BLOCK = 64  # networks evaluated together
 TILE = 2**17  # activations of one layer computed together: half a megabyte stays in the cache
 
@@ -38,7 +40,8 @@ class Networks(nn.Module):
         for name, tensors in ("weights", weights), ("biases", biases):
             for k, tensor in enumerate(tensors):
                 if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-                    raise TypeError(f"{name}[{k}] is {tensor!r}; expected a float tensor")
+                    kind = getattr(tensor, "dtype", repr(tensor))
+                    raise TypeError(f"{name}[{k}] is {kind}; expected a float tensor")
         if not weights or len(weights) != len(biases):
             raise ValueError(f"weights and biases hold {len(weights)} and {len(biases)} tensors; "
                              "expected one of each per layer")
@@ -117,29 +120,40 @@ class Networks(nn.Module):
 
     @classmethod
     def from_sequential(cls, *modules: nn.Sequential, seeds: Iterable[int] | None = None):
-        """Return copies of the user's own models, all of one shape.
+        """Return copies of the user's own models, all of one shape, type and device.
 
-        Each is an `nn.Sequential` of Linear layers with ReLU between them; seeds default to
-        0, 1, ... Raises TypeError naming the first layer that does not belong.
+        Each is an `nn.Sequential` of Linear layers with ReLU between them, nested or not; what does
+        nothing to points (Identity, Flatten, Dropout after `model.eval()`) is left out. Parameters
+        that are frozen or shared become parameters of their own; seeds default to 0, 1, ...
+        Raises TypeError naming the first layer that does not belong, and what to do about it.
         """
         if not modules:
             raise ValueError("modules is empty; expected at least one nn.Sequential")
-        layers = [_linear_layers(f"modules[{i}]", module) for i, module in enumerate(modules)]
-        shapes = [[tuple(layer.weight.shape) for layer in network] for network in layers]
-        for i, shape in enumerate(shapes):
-            if shape != shapes[0]:
-                raise ValueError(f"modules[{i}] has layers {shape}; expected {shapes[0]}")
-        places = list(zip(*layers, strict=True))
-        return cls([torch.stack([layer.weight for layer in place]) for place in places],
-                   [torch.stack([_bias(layer) for layer in place]) for place in places],
-                   range(len(modules)) if seeds is None else seeds)
+        return _alike("modules", [sequential.layers(f"modules[{i}]", module)
+                                  for i, module in enumerate(modules)], seeds)
+
+    @classmethod
+    def from_state_dicts(cls, *state_dicts: Mapping[str, Tensor],
+                         seeds: Iterable[int] | None = None):
+        """Return networks of the parameters that `model.state_dict()` gave, all of one shape.
+
+        Each holds `*.weight` and perhaps `*.bias` of Linear layers, taken to have ReLU between
+        them: in the order of their numbers where names differ in these alone, else in that of the
+        dictionary, which files may not keep. Seeds default to 0, 1, ... Raises TypeError or
+        ValueError naming the first entry that does not belong.
+        """
+        if not state_dicts:
+            raise ValueError("state_dicts is empty; expected at least one")
+        return _alike("state_dicts", [sequential.saved_layers(f"state_dicts[{i}]", state)
+                                      for i, state in enumerate(state_dicts)], seeds)
 
     def to_sequential(self, i: int) -> nn.Sequential:
         """Return network i as plain PyTorch; its output is (points, logits)."""
         i = checks.integer("i", i, 0, len(self) - 1)
         layers = []
         for weight, bias in zip(self.weights, self.biases, strict=True):
-            layer = nn.Linear(*weight.shape[:0:-1], dtype=weight.dtype, device=weight.device)
+            layer = nn.utils.skip_init(nn.Linear, *weight.shape[:0:-1], dtype=weight.dtype,
+                                       device=weight.device)  # draws nothing
             with torch.no_grad():
                 layer.weight.copy_(weight[i])
                 layer.bias.copy_(bias[i])
@@ -153,20 +167,21 @@ class Networks(nn.Module):
 
     @classmethod
     def load(cls, path) -> "Networks":
-        """Read networks that `save` wrote; ValueError if the file holds something else."""
+        """Read networks that `save` wrote; ValueError if the file holds something else.
+
+        Names, shapes, types and seeds stand in its header and are checked before anything is read.
+        """
+        open(path, "rb").close()  # Python's errors name the path
         try:
             opened = safe_open(path, framework="pt")
         except SafetensorError as error:
-            raise ValueError(f"path {path} is no safetensors file: {error}") from None
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"path {path} is no safetensors file: {reason}") from None
         with opened as file:
-            names = set(file.keys())
-            layers = range(len(names) // 2)
-            expected = {f"{kind}.{k}" for kind in ("weights", "biases") for k in layers}
-            if names != expected or "seeds" not in (file.metadata() or {}):
-                raise ValueError(f"path {path} holds {sorted(names)}; expected saved Networks")
+            seeds = _read_seeds(f"path {path}", (file.metadata() or {}).get("seeds", ""))
+            layers = range(_check_header(f"path {path}", file, seeds))
             return cls([file.get_tensor(f"weights.{k}") for k in layers],
-                       [file.get_tensor(f"biases.{k}") for k in layers],
-                       json.loads(file.metadata()["seeds"]))
+                       [file.get_tensor(f"biases.{k}") for k in layers], seeds)
 
     def _inputs(self, x: Tensor) -> Tensor:
         return checks.points("x", x, self.widths[0]).to(self.weights[0])
@@ -254,18 +269,47 @@ SCHEMES = {  # limits of the uniform distributions of weights and biases, by fan
 }
 
 
-def _linear_layers(name: str, module: nn.Sequential) -> list[nn.Linear]:
-    """Return the Linear layers of a model that alternates Linear and ReLU, ending on Linear."""
-    if not isinstance(module, nn.Sequential) or not len(module):
-        raise TypeError(f"{name} is {type(module).__name__}; expected a non-empty nn.Sequential")
-    for k, layer in enumerate(module):
-        expected = nn.ReLU if k % 2 else nn.Linear
-        if not isinstance(layer, expected):
-            raise TypeError(f"{name}[{k}] is {type(layer).__name__}; expected {expected.__name__}")
-    if len(module) % 2 == 0:
-        raise TypeError(f"{name} ends with ReLU; expected a Linear layer that gives the logits")
-    return list(module[::2])
+def _alike(name: str, models: list[list[sequential.Layer]], seeds) -> Networks:
+    """Return models, each a list of weight and bias per layer, as networks; seeds 0, 1, ..."""
+    found = [[(tuple(weight.shape), weight.dtype, str(weight.device)) for weight, _ in layers]
+             for layers in models]
+    for i, own in enumerate(found):
+        if own != found[0]:
+            raise ValueError(f"{name}[{i}] has layers {own}; expected those of the first, "
+                             f"{found[0]}")
+    places = list(zip(*models, strict=True))
+    return Networks([torch.stack([weight for weight, _ in place]) for place in places],
+                    [torch.stack([weight.new_zeros(len(weight)) if bias is None else bias
+                                  for weight, bias in place]) for place in places],
+                    range(len(models)) if seeds is None else seeds)
 
 
-def _bias(layer: nn.Linear) -> Tensor:
-    return layer.weight.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias
+def _check_header(name: str, file, seeds: tuple[int, ...]) -> int:
+    """Return the number of layers in an open file; ValueError unless all fits together."""
+    found = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 (no dictionary)
+    layers = range(len(found) // 2)
+    expected = {f"{kind}.{k}" for kind in ("weights", "biases") for k in layers}
+    if found.keys() != expected or not expected:
+        raise ValueError(f"{name} holds {reprlib.repr(sorted(found))}; expected saved Networks")
+    types = {entry.get_dtype() for entry in found.values()}
+    if len(types) > 1 or not types <= FLOATS:
+        raise ValueError(f"{name} holds {sorted(types)}; expected one of {sorted(FLOATS)}")
+    shapes = {key: entry.get_shape() for key, entry in found.items()}
+    inputs = shapes["weights.0"][-1:]
+    for k in layers:
+        weight, bias = shapes[f"weights.{k}"], shapes[f"biases.{k}"]
+        fit = weight == [*bias, *inputs] and len(weight) == 3 and bias[0] == len(seeds)
+        if not fit or 0 in weight:
+            raise ValueError(f"{name} has layer {k} of shapes {weight} and {bias}; expected "
+                             f"{len(seeds)} networks, one per seed, and layers that fit")
+        inputs = bias[1:]
+    return len(layers)
+
+
+def _read_seeds(name: str, text: str) -> tuple[int, ...]:
+    """Return the seeds that a file's metadata hold, or raise ValueError whatever stands there."""
+    try:
+        return checks.seeds("seeds", json.loads(text))
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError(f"{name} has seeds {reprlib.repr(text)}; expected a list of distinct "
+                         "integers") from None

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
@@ -24,6 +24,7 @@ from helpers.data import (
     summary,
     xor,
 )
+from strategies import tries
 
 SMALL = dict.fromkeys(("spirals", "moons", "circles", "xor"), {"n_train": 99, "n_test": 99}) | {
     "digits": {}, "mnist1d": {"n_train": 100, "n_test": 100}}
@@ -121,7 +122,7 @@ def test_digits_split_is_by_class_and_loses_nothing():
     assert (share - 0.25).abs().max() < 0.01
 
 
-@settings(max_examples=25)
+@tries(25)
 @given(st.integers(0, 99), st.floats(0.2, 0.8), st.integers(2, 4))
 def test_from_arrays_keeps_every_point_once(seed, held_out, classes):
     x = np.random.default_rng(seed).normal(3, 5, (60, 3))

@@ -1,5 +1,9 @@
 """Many networks at once give what plain PyTorch modules give one at a time."""
 
+import json
+import re
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import torch
@@ -103,12 +107,82 @@ def test_saved_networks_come_back_exactly(tmp_path):
     assert furthest(loaded, networks) == 0
 
 
-@pytest.mark.parametrize("content", [{"a": X}, {"weights.0": X, "biases.0": X + 1}, b"not tensors"])
-def test_a_foreign_file_is_refused(tmp_path, content):
+def entry(shape, begin, end, dtype="F32"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def filed(seeds="[0]", **tensors):
+    """Return a file as safetensors lays it out: length of the header, header, numbers."""
+    entries = {"weights.0": entry([1, 1, 2], 0, 8), "biases.0": entry([1, 1], 8, 12), **tensors}
+    header = json.dumps({**entries, "__metadata__": {"seeds": seeds}}).encode()
+    return len(header).to_bytes(8, "little") + header + bytes(
+        max(entry["data_offsets"][1] for entry in entries.values()))
+
+
+def test_the_layout_of_spoiled_files_is_right(tmp_path):
+    (tmp_path / "n").write_bytes(filed("[5]"))
+    networks = Networks.load(tmp_path / "n")
+    assert networks.widths == (2, 1) and networks.seeds == (5,)
+
+
+HUGE = 2**40
+
+
+@pytest.mark.parametrize("content, message", [
+    (b"", "is no safetensors file"), (b"not tensors", "is no safetensors file"),
+    (b"\x80\x04N.", "is no safetensors file"),  # a pickle
+    (filed()[:-1], "is no safetensors file"), (filed()[:40], "is no safetensors file"),
+    (filed() + b"0", "is no safetensors file"), (b"\xff" * 7 + b"\x0f{}", "header too large"),
+    (filed(**{"weights.0": entry([HUGE, HUGE, HUGE], 0, 8)}), "overflow"),
+    (filed(**{"weights.0": entry([1, HUGE, 2], 0, 8)}), "is no safetensors file"),
+    (filed(**{"weights.0": entry([1, 1, -2], 0, 8)}), "is no safetensors file"),
+    (filed(**{"weights.0": entry([1, 0, HUGE], 0, 0), "biases.0": entry([1, 0], 0, 0)}),
+     "layer 0 of shapes"),
+    (filed(**{"weights.0": entry([2, 1, 1], 0, 8)}), "layer 0 of shapes"),
+    (filed(**{"weights.0": entry([1, 2], 0, 8)}), "layer 0 of shapes"),
+    (filed(**{"weights.0": entry([], 0, 4), "biases.0": entry([], 4, 8)}), "layer 0 of shapes"),
+    (filed(**{"weights.1": entry([1, 1, 2], 12, 20), "biases.1": entry([1, 1], 20, 24)}),
+     "layer 1 of shapes"),
+    (filed(**{"weights.0": entry([1, 1, 2], 0, 8, "I32")}), "holds .*I32.*expected one of"),
+    (filed(**{"weights.0": entry([1, 1, 2], 0, 8, "I32"), "biases.0": entry([1, 1], 8, 12, "I32")}),
+     r"holds \['I32'\]; expected one of"),
+    (filed(**{"weights.0": entry([1, 1, 2], 0, 4, "F16"), "biases.0": entry([1, 1], 4, 8)}),
+     r"holds \['F16', 'F32'\]"),
+    (filed(**{"weights.2": entry([1, 1, 2], 12, 20), "biases.2": entry([1, 1], 20, 24)}),
+     "expected saved Networks"),
+    (filed(**{"../../weights": entry([1], 12, 16)}), "expected saved Networks"),
+    (filed("[0, 1]"), "layer 0 of shapes"), (filed("[0, 0]"), "has seeds"),
+    (filed("[1.5]"), "has seeds"), (filed("7"), "has seeds"), (filed('{"0": 0}'), "has seeds"),
+    (filed("[" * 100_000), "has seeds"), (filed(f"[{'9' * 10_000}]"), "has seeds"),
+    (filed("__import__('os')"), "has seeds"), (filed(""), "has seeds"),
+    (filed([0]), "is no safetensors file"), (filed("[-1]"), "has seeds")])
+def test_a_spoiled_file_is_refused_before_any_tensor_is_read(tmp_path, content, message, count):
     path = tmp_path / "foreign"
-    path.write_bytes(content) if isinstance(content, bytes) else save_file(content, path)
-    with pytest.raises(ValueError, match="path .*foreign"):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"^path .*foreign .*{message}") as refused, \
+            patch("helpers.networks.Networks.__init__", side_effect=AssertionError):
         Networks.load(path)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 500
+    count("bad calls", 1)
+
+
+@pytest.mark.parametrize("content", [{"a": X}, {"weights.0": X, "biases.0": X + 1}])
+def test_a_foreign_file_is_refused(tmp_path, content):
+    save_file(content, tmp_path / "foreign", metadata={"seeds": "[0]"})
+    with pytest.raises(ValueError, match="path .*foreign"):
+        Networks.load(tmp_path / "foreign")
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path):
+    for path in tmp_path, tmp_path / "missing":
+        with pytest.raises(OSError, match=re.escape(str(path))):
+            Networks.load(path)
+
+
+def test_a_network_leaves_without_a_draw():
+    before = torch.get_rng_state()
+    tiny().to_sequential(0)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 W, B = [torch.ones(2, 1, 3)], [torch.ones(2, 1)]
@@ -118,7 +192,8 @@ W, B = [torch.ones(2, 1, 3)], [torch.ones(2, 1)]
     (lambda: Networks([], [], [0]), ValueError, "weights and biases hold 0 and 0"),
     (lambda: Networks(W, [], [0, 1]), ValueError, "hold 1 and 0 tensors"),
     (lambda: Networks([1], B, [0, 1]), TypeError, r"weights\[0\] is 1; expected a float tensor"),
-    (lambda: Networks(W, [B[0].long()], [0, 1]), TypeError, r"biases\[0\] is tensor"),
+    (lambda: Networks(W, [B[0].long()], [0, 1]), TypeError,
+     r"biases\[0\] is torch.int64; expected a float tensor"),
     (lambda: Networks([W[0][0, 0]], B, [0, 1]), ValueError, r"have shapes \[\(\(3,\)"),
     (lambda: Networks(W, B, [0]), ValueError, r"have shapes .*expected \[\(\(1, 1, 3\), \(1, 1\)"),
     (lambda: Networks(W, B, [0, 0]), ValueError, r"seeds holds \[0\] more than once"),
