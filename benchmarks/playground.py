@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from helpers import files
 from helpers.bundle import bundle
 from helpers.compare import accuracy, disagreement, plane
 from helpers.data import spirals
@@ -188,7 +189,7 @@ def main(path: Path = RESULTS) -> None:
              "versions": {"chromium": version, "node": node["node"].removeprefix("v"),
                           "torch": str(torch.__version__)},
              "networks": NETWORKS, "rows": rows(node, frames, seconds)}
-    path.write_text(json.dumps(found, indent=1) + "\n")
+    files.write(path, f"{json.dumps(found, indent=1)}\n".encode())
     for one in found["rows"]:
         print(f"{one['what']}: {one['measured']}" + (f" ({one['wanted']})" * bool(one["wanted"])))
 

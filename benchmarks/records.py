@@ -6,6 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from helpers import files
 from helpers.results import processor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,4 +41,4 @@ def _versions() -> dict[str, str]:
 
 
 def _write(path: Path, found: dict) -> None:
-    path.write_text(json.dumps(found, indent=1) + "\n")
+    files.write(path, f"{json.dumps(found, indent=1)}\n".encode())

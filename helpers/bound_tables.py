@@ -19,11 +19,12 @@ import pyarrow.parquet as pq
 
 from helpers import checks, ladders
 from helpers.arms import Setting
+from helpers.files import writable, write, write_table
 from helpers.progress import progress
 from helpers.recipes import Recipe
 from helpers.study import RESULTS
 from helpers.sweep import SPACING, computed
-from helpers.tasks import one_thread, writable, write
+from helpers.tasks import one_thread
 
 VERSION = 1  # raise it when a change of code changes these tables
 RATES, DRAWS, SEEDS = (0.1, 0.005), 10, 10
@@ -80,6 +81,7 @@ def node_sets(points: str = "train", means: str = "fresh") -> pd.DataFrame:
     Indexed by learning_rate, draw, seed, layers (`first`, `last`, `both`), criterion and fraction.
     Stale means are for both layers alone.
     """
+    checks.one_of("means", means, ladders.MEANS)
     table = _at(points, stored("bounds"))
     return table[table.means == means].set_index(
         [*INDEX, "criterion", "fraction"]).sort_index()
@@ -104,6 +106,7 @@ def complete(folder: Path, client=None) -> int:
 
 def write_tables(folder: Path, results: Path = RESULTS) -> None:
     """Write TABLES from the finished tasks in a folder, in single precision."""
+    results.mkdir(exist_ok=True)
     for name in TABLES:
         parts = [pd.read_parquet(folder / task.name).assign(
             learning_rate=task.setting.recipe.learning_rate, data_seed=task.setting.data_seed)
@@ -112,7 +115,7 @@ def write_tables(folder: Path, results: Path = RESULTS) -> None:
         single = table.select_dtypes("float64").columns.drop(["learning_rate", "fraction"],
                                                              errors="ignore")
         table = table.astype(dict.fromkeys(single, "float32"))
-        table.to_parquet(results / f"{name}.parquet", index=False, compression="zstd")
+        write_table(results / f"{name}.parquet", table)
 
 
 def described() -> dict:

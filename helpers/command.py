@@ -7,6 +7,7 @@ from pathlib import Path
 
 from helpers.arms import ARMS, BUDGETS, FLOORS, MASK_SOURCES, cuts
 from helpers.criteria import CRITERIA
+from helpers.files import write_table
 from helpers.measures import COLUMNS, EXTRAS, SETTINGS
 from helpers.networks import SCHEMES
 from helpers.pruning import COMPENSATIONS
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
         with cluster(given.workers, given.scheduler) as client:
             table = run(grid, given.folder, client)
         if given.table:
-            table.to_parquet(given.table, index=False)
+            write_table(given.table, table)
     except (TypeError, ValueError, OSError, RuntimeError) as error:
         sys.exit(f"{parser.prog}: {error}")
     varying = [name for name in SETTINGS if name not in ("data_seed", "seed")

@@ -13,10 +13,10 @@ from itertools import pairwise
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from helpers import checks, sequential
+from helpers import checks, files, sequential
 from helpers.data import Problem
 from helpers.streams import stream
 
@@ -36,7 +36,8 @@ class Networks(nn.Module):
     def __init__(self, weights: Iterable[Tensor], biases: Iterable[Tensor], seeds: Iterable[int]):
         super().__init__()
         self.seeds = checks.seeds("seeds", seeds)
-        weights, biases = list(weights), list(biases)
+        weights, biases = (checks.several(*named) for named in
+                           (("weights", weights), ("biases", biases)))
         for name, tensors in ("weights", weights), ("biases", biases):
             for k, tensor in enumerate(tensors):
                 if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
@@ -51,6 +52,9 @@ class Networks(nn.Module):
                  for weight, bias in zip(weights, biases, strict=True)]
         if given != expected:
             raise ValueError(f"weights and biases have shapes {given}; expected {expected}")
+        if len(types := {tensor.dtype for tensor in [*weights, *biases]}) > 1:
+            raise ValueError(f"weights and biases are of {sorted(map(str, types))}; expected one "
+                             "type of numbers")
         if len(devices := {str(tensor.device) for tensor in [*weights, *biases]}) > 1:
             raise ValueError(f"weights and biases lie on {sorted(devices)}; expected one device")
         self.weights = nn.ParameterList(weight.detach().clone() for weight in weights)
@@ -95,6 +99,8 @@ class Networks(nn.Module):
         or shape.
         """
         layer = checks.integer("layer", layer, 0, len(self.weights) - 2)
+        if not isinstance(activations, Tensor):
+            raise TypeError(f"activations is {type(activations).__name__}; expected a tensor")
         count, nodes, shape = len(self), self.widths[layer + 1], tuple(activations.shape)
         if len(shape) != 3 or shape[::2] != (count, nodes):
             raise ValueError(f"activations has shape {shape}; expected ({count}, points, {nodes})")
@@ -112,8 +118,9 @@ class Networks(nn.Module):
         try:
             index = index.cpu() if isinstance(index, Tensor) else index
             index = torch.arange(len(self))[index].reshape(-1)
-        except (IndexError, TypeError) as error:
-            raise ValueError(f"index is {index!r} for {len(self)} networks: {error}") from None
+        except (IndexError, TypeError, ValueError) as error:
+            raise ValueError(f"index is {checks.shown(index)} for {len(self)} networks: {error}"
+                             ) from None
         return Networks([weight[index] for weight in self.weights],
                         [bias[index] for bias in self.biases],
                         [self.seeds[i] for i in index])
@@ -161,9 +168,9 @@ class Networks(nn.Module):
         return nn.Sequential(*layers[:-1])
 
     def save(self, path) -> None:
-        """Write weights and seeds to a safetensors file."""
-        save_file({name: value.contiguous() for name, value in self.state_dict().items()}, path,
-                  metadata={"seeds": json.dumps(self.seeds)})
+        """Write weights and seeds to a safetensors file, whole or not at all."""
+        tensors = {name: value.contiguous() for name, value in self.state_dict().items()}
+        files.write(path, save(tensors, metadata={"seeds": json.dumps(self.seeds)}))
 
     @classmethod
     def load(cls, path) -> "Networks":
@@ -184,7 +191,10 @@ class Networks(nn.Module):
                        [file.get_tensor(f"biases.{k}") for k in layers], seeds)
 
     def _inputs(self, x: Tensor) -> Tensor:
-        return checks.points("x", x, self.widths[0]).to(self.weights[0])
+        inputs = checks.points("x", x, self.widths[0]).to(self.weights[0])
+        if inputs.dtype != x.dtype and not inputs.is_meta:
+            checks.points(f"x in {inputs.dtype}", inputs)  # it may have become infinite
+        return inputs
 
     def _layers(self, x: Tensor, networks: slice) -> list[Tensor]:
         """Return the outputs of every layer, each (networks, nodes, points); logits come last."""
@@ -229,7 +239,10 @@ def initialise(widths, seeds, scheme: str = "glorot_uniform", device="cpu") -> N
 
 def join(parts: Iterable[Networks]) -> Networks:
     """Return several sets of networks of one shape as one set; ValueError if seeds repeat."""
-    parts = list(parts)
+    parts = checks.several("parts", parts)
+    for k, part in enumerate(parts):
+        if not isinstance(part, Networks):
+            raise TypeError(f"parts[{k}] is {type(part).__name__}; expected Networks")
     if len(shapes := {part.widths for part in parts}) != 1:
         raise ValueError(f"parts have widths {sorted(shapes)}; expected some, all of one shape")
     weights = zip(*(part.weights for part in parts), strict=True)

@@ -178,7 +178,7 @@ def _summaries(folder, client) -> Iterable[tuple[pd.DataFrame, pd.DataFrame]]:
 
 def summarise(grid: str, folder) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the estimates of a finished grid of STUDY: of its dense networks, and of its cuts."""
-    table = read(STUDY[grid], folder)
+    table = read(checks.lookup("grid", grid, STUDY), folder)
     for name, (minuend, subtrahend) in DIFFERENCES.items():
         table[name] = table[minuend] - table[subtrahend]
     measured = [*MEASURED, *DIFFERENCES]

@@ -20,10 +20,11 @@ import pyarrow.parquet as pq
 from helpers import checks
 from helpers.arms import ARMS, Cut, Setting, parse_problem
 from helpers.data import PROBLEMS
+from helpers.files import writable, write
 from helpers.measures import EXTRAS
 from helpers.progress import progress
 from helpers.recipes import POST, Recipe
-from helpers.tasks import Task, compute, load, writable, write
+from helpers.tasks import Task, compute, load
 
 CHUNK = 100  # seeds per task: seconds of work, one chunk of training
 SPACING = 10_000  # seeds of one draw of the data start at SPACING times its own seed
@@ -74,7 +75,8 @@ class Grid:
         for name in ("problems", "data_seeds", "hidden", "schemes", "recipes"):
             values = getattr(self, name)
             if twice := [value for k, value in enumerate(values) if value in values[:k]]:
-                raise ValueError(f"{name} holds {twice[0]!r} more than once; expected each once")
+                raise ValueError(f"{name} holds {checks.shown(twice[0])} more than once; "
+                                 "expected each once")
 
     def tasks(self) -> list[Task]:
         """Return the tasks of the grid, in the order of the rows of its table."""
@@ -190,14 +192,14 @@ def _check_possible(setting: Setting, cuts: Iterable[Cut]) -> None:
     where = f"{setting.problem}, hidden {setting.hidden}, {setting.recipe}"
     try:
         points = _training_points(setting.problem)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"problem is {setting.problem!r}: {error}") from None
     if (setting.recipe.batch_size or 0) > points:
         raise ValueError(f"{where}: batch_size is {setting.recipe.batch_size}; expected at most "
                          f"the {points} training points")
     for cut in cuts:
         if not isinstance(cut, Cut):
-            raise TypeError(f"cuts holds {cut!r}; expected Cut")
+            raise TypeError(f"cuts holds {checks.shown(cut)}; expected Cut")
         for layer in cut.layers or ():
             checks.one_of("layers", layer, range(len(setting.hidden)))
         stateful = setting.recipe.optimiser == "momentum"

@@ -1,7 +1,6 @@
 """Tasks of a sweep: what one worker computes at a time, and the file that keeps it.
 
-Every finished task is one Parquet file, named by a hash of what it holds, written whole or not at
-all.
+Every finished task is one Parquet file, named by a hash of what it holds.
 """
 
 import hashlib
@@ -9,7 +8,6 @@ import io
 import json
 import os
 import time
-import uuid
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -85,41 +83,13 @@ def load_one(task: Task, path: Path) -> pa.Table | None:
         # the checksums leave out the schema
         if table.schema.names != list(COLUMNS) or measured != {pa.float32()}:
             raise ValueError("its columns are not those of the table")
+        if table["seed"].to_pylist() != [*task.setting.seeds] * len(task.cuts):
+            raise ValueError("its rows are not those of the task")
     except (pa.ArrowException, OSError, ValueError) as error:
         warnings.warn(f"{path} is damaged or foreign and will be computed again: {error}",
                       RuntimeWarning, stacklevel=2)
         return None
     return table.replace_schema_metadata()
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: first beside its place, then moved there."""
-    partial = path.with_name(f".{path.stem}.{uuid.uuid4().hex}")
-    try:
-        with open(partial, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise OSError(error.errno, f"cannot write a finished task ({error.strerror})",
-                      str(path)) from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def writable(folder) -> Path:
-    """Return the folder as a path after trying to write there, before any work."""
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{uuid.uuid4().hex}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise OSError(error.errno, f"folder cannot be written ({error.strerror})",
-                      str(folder)) from error
-    return folder
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import colormaps
 
-from helpers import plots
+from helpers import files, plots
 from helpers.compare import box, plane
 from helpers.criteria import CRITERIA, random
 from helpers.data import PROBLEMS, Problem, spirals
@@ -99,7 +99,7 @@ def vectors() -> dict:
 
 def write(path) -> None:
     """Write all test vectors to a JSON file."""
-    Path(path).write_text(json.dumps(vectors(), indent=1) + "\n", encoding="utf-8")
+    files.write(path, (json.dumps(vectors(), indent=1) + "\n").encode())
 
 
 def single(values) -> list:

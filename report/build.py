@@ -9,12 +9,15 @@ import time
 from pathlib import Path
 
 import answers
+import gpu_page
 import playground_page
 import reruns
 import social
+import speed_page
 from finish import finish
+from helpers import files
 from provenance import versions
-from render import BUILD, NOTEBOOKS, ROOT, check_figures, read, sphinx
+from render import BUILD, NOTEBOOKS, ROOT, check_figures, read, sphinx, take_place, workshop
 from run_notebooks import NotebookFailed, execute_all, set_environment
 
 SOURCE, HTML = BUILD / "site-src", BUILD / "html"
@@ -23,7 +26,7 @@ SOURCE, HTML = BUILD / "site-src", BUILD / "html"
 def write_headline(notebooks, folder):
     """Write the pictures that state the answer: headline-1.png, headline-2.png."""
     for number, picture in enumerate(answers.headline(notebooks), 1):
-        (folder / f"headline-{number}.png").write_bytes(picture)
+        files.write(folder / f"headline-{number}.png", picture)
 
 
 def write_sources(notebooks):
@@ -50,8 +53,11 @@ def write_sources(notebooks):
 
 
 def build_site():
-    """Execute every notebook into the build folder and render the site from there."""
-    for folder in (SOURCE, HTML, BUILD / "doctrees"):
+    """Execute every notebook into the build folder and render the site from there.
+
+    The site before it stays until the new one is finished.
+    """
+    for folder in (SOURCE, BUILD / "doctrees"):
         shutil.rmtree(folder, ignore_errors=True)
     paths = sorted((ROOT / "notebooks").glob(NOTEBOOKS))
     shutil.copytree(ROOT / "report", SOURCE,
@@ -59,21 +65,30 @@ def build_site():
     execute_all(paths, SOURCE / "notebooks")
     write_sources(read(SOURCE / "notebooks"))
     playground_page.write(SOURCE)
-    sphinx(SOURCE, HTML)
-    finish(HTML)
-    check_figures(HTML, [path.name for path in paths])
+    speed_page.write(SOURCE)
+    gpu_page.write(SOURCE)
+    with workshop(BUILD) as folder:
+        html = folder / "html"
+        sphinx(SOURCE, html)
+        finish(html)
+        check_figures(html, [path.name for path in paths])
+        take_place(html, HTML)
 
 
 def refresh(paths):
     """Execute notebooks in place, then bring README.md and its pictures in step with all."""
-    execute_all(paths or sorted((ROOT / "notebooks").glob(NOTEBOOKS)), ROOT / "notebooks")
+    known = sorted((ROOT / "notebooks").glob(NOTEBOOKS))
+    for path in paths:
+        if path.resolve() not in known:
+            raise ValueError(f"notebook is {str(path)!r}; expected one of those in notebooks/")
+    execute_all(paths or known, ROOT / "notebooks")
     notebooks = read(ROOT / "notebooks")
     static = ROOT / "report/_static"
     write_headline(notebooks, static)
-    (static / "social.png").write_bytes(social.preview(answers.headline(notebooks)))
+    files.write(static / "social.png", social.preview(answers.headline(notebooks)))
     readme = ROOT / "README.md"
     block = answers.answer_block(answers.collect(notebooks))
-    readme.write_text(answers.fill_block(readme.read_text(), block))
+    files.write(readme, answers.fill_block(readme.read_text(), block).encode())
 
 
 def site_of(settings):

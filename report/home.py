@@ -11,6 +11,8 @@ from pathlib import Path
 
 import nbformat
 
+from helpers import files
+
 ROOT = Path(__file__).resolve().parents[1]
 BRANCH, WORKFLOW = "main", "ci.yml"
 START, END = "<!-- badges:start -->", "<!-- badges:end -->"
@@ -131,7 +133,7 @@ def write(repository, root=ROOT):
     edits |= dict.fromkeys(sorted((root / "notebooks").glob("[0-9]*.ipynb")), with_setup)
     texts = {path: edit(path.read_text(), repository) for path, edit in edits.items()}
     for path, text in texts.items():
-        path.write_text(text)
+        files.write(path, text.encode())
 
 
 def main():

@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -15,6 +17,21 @@ NOTEBOOKS = "[0-9]*.ipynb"  # numbered ones: an editor's backup is no page
 def read(folder):
     """Read all notebooks of a folder, by file name."""
     return {p.name: nbformat.read(p, as_version=4) for p in sorted(folder.glob(NOTEBOOKS))}
+
+
+@contextmanager
+def workshop(build):
+    """Give a folder for a site in the making, and clear it away whatever happens."""
+    build.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build, prefix="making-") as folder:
+        yield Path(folder)
+
+
+def take_place(html, target):
+    """Move a finished site from its workshop to where it is read: there it is whole or missing."""
+    if target.exists():
+        target.rename(html.with_name("replaced"))
+    html.rename(target)
 
 
 def sphinx(source, html, *options):

@@ -3,9 +3,6 @@
 import json
 import re
 import shutil
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 
 import nbformat
 from papermill.iorw import load_notebook_node
@@ -14,7 +11,7 @@ from papermill.parameterize import parameterize_notebook
 import answers
 from finish import finish
 from helpers.claims import part
-from render import BUILD, ROOT, check_figures, read, sphinx
+from render import BUILD, ROOT, check_figures, read, sphinx, take_place, workshop
 from run_notebooks import execute_all
 from run_pages import RECORD, front_page, list_runs, record
 from settings import defaults, paths, settings, slug, title
@@ -70,24 +67,15 @@ def with_settings(notebook, values):
     return notebook
 
 
-@contextmanager
-def workshop():
-    """Give a folder for a run in the making, and clear it away whatever happens."""
-    BUILD.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=BUILD, prefix="rerun-") as folder:
-        yield Path(folder)
-
-
 def build(given):
     """Run the notebooks with settings NAME=VALUE into a site of their own; return its folder."""
     known = defaults()
     values = settings(given, known)
     target = RUNS / slug(values, known)
-    with workshop() as folder:
+    with workshop(BUILD) as folder:
         html = render(values, known, folder)
         RUNS.mkdir(exist_ok=True)
-        shutil.rmtree(target, ignore_errors=True)
-        html.rename(target)
+        take_place(html, target)
     list_runs(RUNS)
     return target
 
@@ -97,7 +85,7 @@ def render(values, known, folder):
     source, html = folder / "site-src", folder / "html"
     shutil.copytree(ROOT / "report", source,
                     ignore=shutil.ignore_patterns("__pycache__", "index.md", "headline-*",
-                                                  "playground", "which_first.md"))
+                                                  "playground", "which_first.md", "how_fast.md"))
     (folder / "notebooks").mkdir()
     for path in paths():
         nbformat.write(parameterised(path, values, known), folder / "notebooks" / path.name)

@@ -13,6 +13,8 @@ from nbstripout import strip_output
 from PIL import Image
 from traitlets.config import Config
 
+from helpers import files
+
 TIMEOUT = 600  # seconds a cell may take
 WIDGET = "application/vnd.jupyter.widget-view+json"  # of no use without its kernel
 COLOURS = 256  # of a stored picture: a figure has few, and takes a third of the bytes
@@ -27,7 +29,8 @@ def set_environment(folder):
     """Give all kernels the same surroundings: no progress bars, no user profile, figures kept."""
     os.environ.pop("MPLBACKEND", None)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.update(NB_PROGRESS="0", IPYTHONDIR=str(folder / "ipython"))
+    os.environ.update(NB_PROGRESS="0", IPYTHONDIR=str(folder / "ipython"),
+                      MPLCONFIGDIR=str(folder / "matplotlib"))
 
 
 def failure(name, number, error):
@@ -94,7 +97,7 @@ def execute_all(paths, target):
     target.mkdir(parents=True, exist_ok=True)
 
     def run(path):
-        nbformat.write(execute(path), target / path.name)
+        files.write(target / path.name, (nbformat.writes(execute(path)) + "\n").encode())
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         try:

@@ -10,7 +10,7 @@ from html import escape
 from string import Template
 
 import answers
-from helpers import statements
+from helpers import files, statements
 from provenance import commit, versions
 from render import ROOT
 from settings import changed, title
@@ -98,4 +98,4 @@ def list_runs(folder):
     page = Template((TEMPLATES / "runs.html").read_text()).substitute(rows="\n".join(rows))
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]
     digest = b64encode(sha256(style.encode()).digest()).decode()
-    (folder / "index.html").write_text(page.replace("STYLE-HASH", f"sha256-{digest}"))
+    files.write(folder / "index.html", page.replace("STYLE-HASH", f"sha256-{digest}").encode())

@@ -73,7 +73,7 @@ def written(tables, monkeypatch):
     """GRIDS in the place of the study, and their tables in that of the stored ones."""
     monkeypatch.setattr(results, "STUDY", GRIDS)
     monkeypatch.setattr(results, "RESULTS", tables)
-    kept = results._stored, results.headline
+    kept = results._stored, results._parts, results.headline
     for function in kept:
         function.cache_clear()
     yield tables
@@ -278,11 +278,12 @@ def test_stored_results_are_small():
     assert sum(path.stat().st_size for path in RESULTS.rglob("*")) <= 8e6
     assert {path.name for path in RESULTS.iterdir()} == {
         "headline.parquet", "dense.parquet", "cuts.parquet", "provenance.json", "playground.json",
+        "speed.json", "gpu.json",
         *(f"{table}.parquet" for table in bound_tables.TABLES)}
 
 
 def test_stored_provenance_is_of_this_study_and_of_no_machine():
-    for name in ("provenance.json", "playground.json"):
+    for name in ("provenance.json", "playground.json", "speed.json", "gpu.json"):
         assert traces((RESULTS / name).read_text()) == []
     assert set(provenance()) == {
         "command", "result_version", "commit", "processor", "seconds_on_one_core",

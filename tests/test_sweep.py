@@ -265,7 +265,7 @@ def test_a_full_disk_loses_only_what_cannot_be_written(call, table, computed, mo
     original = getattr(os, call)
     with monkeypatch.context() as patch:
         patch.setattr(os, call, full)
-        with pytest.raises(OSError, match="cannot write.*No space left") as caught:
+        with pytest.raises(OSError, match="cannot write the file .*No space left") as caught:
             run(GRID, tmp_path)
     assert caught.value.errno == errno.ENOSPC
     assert str(tmp_path / GRID.tasks()[1].name) in str(caught.value)
@@ -527,7 +527,7 @@ def test_a_full_disk_stops_the_workers_too(client, longer, monkeypatch, tmp_path
 
 
 @pytest.mark.slow
-def test_a_killed_worker_loses_no_task(client, longer, monkeypatch, tmp_path):
+def test_a_killed_worker_loses_no_task(client, longer, monkeypatch, tmp_path, count):
     processes, killed = client.run(os.getpid), []
 
     def kill():
@@ -538,6 +538,7 @@ def test_a_killed_worker_loses_no_task(client, longer, monkeypatch, tmp_path):
     after_writing(monkeypatch, 1, kill)
     assert run(LONGER, tmp_path, client).equals(longer)
     assert killed and killed[0] not in client.run(os.getpid).values()
+    count("kills", 1)
 
 
 @pytest.mark.slow
@@ -569,7 +570,7 @@ def started(*arguments):
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_goes_away_is_told_and_loses_nothing(longer, monkeypatch, tmp_path):
+def test_a_scheduler_that_goes_away_is_told_and_loses_nothing(longer, monkeypatch, tmp_path, count):
     address, folder = tmp_path / "scheduler.json", tmp_path / "sweep"
     dask = "-m", "distributed.cli.dask_scheduler", "--scheduler-file", address, "--no-dashboard"
     worker = ("-m", "distributed.cli.dask_worker", "--scheduler-file", address, "--no-dashboard",
@@ -584,6 +585,7 @@ def test_a_scheduler_that_goes_away_is_told_and_loses_nothing(longer, monkeypatc
         assert files(folder) == {path.name for path in written} and len(written) == 2
     assert run(LONGER, folder).equals(longer)
     assert len(written) == 8
+    count("kills", 1)
 
 
 @pytest.mark.slow
@@ -597,7 +599,7 @@ def test_a_scheduler_that_is_not_there_is_named(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_continues(computed, tmp_path):
+def test_a_killed_sweep_continues(computed, tmp_path, count):
     folder, arguments = tmp_path / "killed", [*ARGUMENTS, "--draws", "8", "--steps", "200"]
     with started("-m", "helpers.sweep", folder, *arguments) as process:
         eventually(lambda: list(folder.glob("*.parquet")))
@@ -612,3 +614,4 @@ def test_a_killed_sweep_continues(computed, tmp_path):
     assert times == {path: path.stat().st_mtime_ns for path in finished}
     grid = replace(LONGER, cuts=cuts(("std", "random"), fine_tune_steps=3, arms=ARMS))
     assert pd.read_parquet(table).equals(run(grid, tmp_path / "whole"))
+    count("kills", 1)

@@ -1,0 +1,197 @@
+"""No pickle, no code from text, no path from a file followed; the guides name what is there."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+import build
+from examples import same_bits, tiny
+from helpers.networks import Networks
+from helpers.sweep import run
+from helpers.tasks import compute
+from test_sweep import GRID, files
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted(path for folder in ("helpers", "report", "benchmarks", "notebooks", ".ci")
+                 for ending in ("py", "ipynb") for path in (ROOT / folder).rglob(f"*.{ending}")
+                 if not {"node_modules", ".ipynb_checkpoints"} & {*path.parts})
+MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal", "jsonpickle",
+           "joblib"}  # they run what a file says
+BUILTINS = {"eval", "exec", "compile", "__import__"}
+METHODS = {"popen", "read_pickle", "to_pickle", "unsafe_load"}
+FUNCTIONS = {"torch.load", "torch.save", "os.system", "builtins.eval", "builtins.exec"}
+TEXTS = {"eval", "query"}  # of tables: harmless if the text stands in the source
+RUNS_A_CELL = {("helpers/statements.py", "exec"), ("helpers/statements.py", "compile")}
+"""The magic `%%statements` runs the cell below it, as the notebook itself would."""
+
+
+def trees(path):
+    """The syntax of a module, or of each code cell of a notebook."""
+    if path.suffix == ".py":
+        return [ast.parse(path.read_text())]
+    cells = nbformat.read(path, as_version=4).cells
+    plain = TransformerManager().transform_cell
+    return [ast.parse(plain(cell.source)) for cell in cells if cell.cell_type == "code"]
+
+
+def unsafe(tree):
+    """Yield what in a syntax tree may run what data or text say."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] in MODULES)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            whole = {f"{module}.{alias.name}" for alias in node.names}
+            if module.split(".")[0] in MODULES or whole & FUNCTIONS:
+                yield module
+        elif isinstance(node, ast.Call):
+            yield from _unsafe_call(node)
+
+
+def _unsafe_call(call):
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    keywords = {keyword.arg: getattr(keyword.value, "value", None) for keyword in call.keywords}
+    owner = ast.unparse(call.func).rpartition(".")[0]
+    if name in (METHODS if owner else BUILTINS) or f"{owner}.{name}" in FUNCTIONS:
+        yield name
+    if owner and name in TEXTS and call.args and not isinstance(call.args[0], ast.Constant):
+        yield f"{name} of a text"
+    if keywords.get("shell") or keywords.get("allow_pickle"):
+        yield "shell" if "shell" in keywords else "allow_pickle"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_source_uses_pickle_or_runs_text(path):
+    name = str(path.relative_to(ROOT))
+    found = {(name, what) for tree in trees(path) for what in unsafe(tree)}
+    assert found <= RUNS_A_CELL
+
+
+def test_the_exceptions_are_used():
+    path = ROOT / "helpers/statements.py"
+    assert {what for _, what in RUNS_A_CELL} == set(unsafe(*trees(path)))
+
+
+@pytest.mark.parametrize("source", [
+    "import pickle", "import os, joblib.numpy_pickle", "from dill import loads", "eval('1')",
+    "exec(text)", "compile(text, '', 'exec')", "__import__(name)", "builtins.eval(text)",
+    "os.system('ls')", "os.popen('ls')", "subprocess.run('ls', shell=True)", "torch.load(path)",
+    "torch.save(model, path)", "np.load(path, allow_pickle=True)", "pd.read_pickle(path)",
+    "table.to_pickle(path)", "table.eval(text)", "table.query(f'a > {b}')",
+    "from os import system",
+    "def f():\n    from pickle import load"])
+def test_the_search_finds_what_it_is_for(source):
+    assert [*unsafe(ast.parse(source))]
+
+
+@pytest.mark.parametrize("source", [
+    "re.compile('a')", "model.eval()", "table.query('a > 0')", "platform.system()",
+    "json.loads(text)", "np.load(path)",
+    "subprocess.run(['ls'], shell=False)", "executed(text)", "np.load(path, allow_pickle=False)"])
+def test_the_search_lets_the_rest_pass(source):
+    assert not [*unsafe(ast.parse(source))]
+
+
+# Paths in files
+
+ELSEWHERE = ("../elsewhere", "/etc/passwd", "file:///etc/passwd", "..")
+
+
+@pytest.mark.parametrize("place", ELSEWHERE)
+def test_paths_in_the_metadata_of_a_sweeps_files_are_not_followed(place, monkeypatch, tmp_path):
+    folder, task = tmp_path / "sweep", GRID.tasks()[0]
+    one = type(GRID)(**{**vars(GRID), "data_seeds": (0,)})
+    table = run(one, folder)
+    path = folder / task.name
+    held = pq.read_table(path)
+    metadata = {**held.schema.metadata, b"path": place.encode(), b"folder": place.encode(),
+                b"filename": place.encode()}
+    pq.write_table(held.replace_schema_metadata(metadata), path)
+    before = files(tmp_path), files(folder)
+    assert run(one, folder).equals(table)
+    assert (files(tmp_path), files(folder)) == before
+
+
+def test_a_column_chunk_in_another_file_is_not_read(tmp_path):
+    """Parquet's footer may name another file for a column; the reader has to stay in its own."""
+    pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "own.parquet")
+    metadata = pq.read_metadata(tmp_path / "own.parquet")
+    pq.write_table(pa.table({"a": [3, 4]}), tmp_path / "other.parquet")
+    metadata.set_file_path("other.parquet")
+    content = (tmp_path / "own.parquet").read_bytes()
+    metadata.write_metadata_file(tmp_path / "footer")
+    (tmp_path / "own.parquet").write_bytes(
+        content[:-8 - int.from_bytes(content[-8:-4], "little")]
+        + (tmp_path / "footer").read_bytes()[4:])
+    assert pq.read_metadata(tmp_path / "own.parquet").row_group(0).column(0).file_path
+    try:
+        found = pq.read_table(tmp_path / "own.parquet", partitioning=None)
+    except (pa.ArrowException, OSError):
+        return
+    assert found["a"].to_pylist() == [1, 2]
+
+
+@pytest.mark.parametrize("place", ELSEWHERE)
+def test_paths_in_the_metadata_of_weights_are_not_followed(place, tmp_path):
+    networks, path = tiny(2), tmp_path / "own" / "networks.safetensors"
+    path.parent.mkdir()
+    networks.save(path)
+    with safe_open(path, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no dictionary)
+        seeds = file.metadata()["seeds"]
+    save_file(tensors, path, metadata={"seeds": seeds, "path": place, "weights": place})
+    assert same_bits(Networks.load(path), networks)
+    save_file(tensors, path, metadata={"seeds": json.dumps(place)})
+    with pytest.raises(ValueError, match="has seeds"):
+        Networks.load(path)
+    save_file({place: tensors["biases.0"].clone(), **tensors}, path, metadata={"seeds": seeds})
+    with pytest.raises(ValueError, match="expected saved Networks"):
+        Networks.load(path)
+    assert files(tmp_path) == {"own"} and files(path.parent) == {path.name}
+
+
+@pytest.mark.parametrize("problem", ["moons ../elsewhere=3", "../elsewhere", "moons n_train=60/.."])
+def test_names_of_settings_cannot_be_paths(problem):
+    with pytest.raises(ValueError, match="problem is "):
+        type(GRID)((problem,))
+
+
+def test_names_of_tasks_are_names_of_files():
+    content = compute(GRID.tasks()[0])
+    assert content[:4] == b"PAR1" and re.fullmatch(r"[0-9a-f]{20}\.parquet", GRID.tasks()[0].name)
+
+
+@pytest.mark.parametrize("given", ["/etc/01_data.ipynb", "notebooks/../01_data.ipynb",
+                                   "01_data.ipynb", "notebooks/99_missing.ipynb", "notebooks"])
+def test_only_the_studys_own_notebooks_are_refreshed(given, monkeypatch):
+    monkeypatch.setattr(build, "execute_all", None)
+    with pytest.raises(ValueError, match=f"notebook is '{given}'; expected one of those in"):
+        build.refresh([Path(given)])
+
+
+# The guides
+
+GUIDES = [ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md"]
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.name)
+def test_a_guide_names_only_what_is_there_and_no_person(path):
+    text = path.read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`make ([a-z-]+)", text))
+    assert named and named <= targets
+    paths = re.findall(r"`((?:helpers|tests|report|notebooks|results|benchmarks)/[\w./]*)`", text)
+    assert paths and all((ROOT / place).exists() for place in paths)
+    links = re.findall(r"\]\(([^)#:]+)\)", text)
+    assert all((ROOT / place).exists() for place in links)
+    assert not re.search(r"[\w.]+@[\w.]+", text) and len(text.split()) < 500
+    assert f"]({path.name})" in (ROOT / "README.md").read_text()
