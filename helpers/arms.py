@@ -17,7 +17,7 @@ from helpers.networks import SCHEMES, Networks, initialise, nudged
 from helpers.pruning import COMPENSATIONS, Kept, choose, prune
 from helpers.recipes import POST, Recipe, check_recipe
 from helpers.schedule import OPTIMISER_STATES, prune_during
-from helpers.square import OTHER
+from helpers.square import other_seeds
 from helpers.streams import stream
 from helpers.training import Run, train, train_draws
 
@@ -99,7 +99,7 @@ class Cut:
         layers = () if self.layers is None else self.layers
         for name, values in ("layers", layers), ("prune_times", self.prune_times):
             if not isinstance(values, tuple):
-                raise TypeError(f"{name} is {values!r}; expected a tuple")
+                raise TypeError(f"{name} is {checks.shown(values)}; expected a tuple")
         for k, layer in enumerate(layers):
             checks.integer(f"layers[{k}]", layer, 0)
         times = list(self.prune_times)
@@ -142,10 +142,13 @@ def parse_problem(text: str) -> tuple[str, dict]:
     settings = {}
     for pair in pairs:
         key, _, value = pair.partition("=")
+        if key in settings:
+            raise ValueError(f"problem is {checks.shown(text)}; expected {key} once")
         try:
             settings[key] = int(value) if value.lstrip("-").isdigit() else float(value)
         except ValueError:
-            raise ValueError(f"problem is {text!r}; expected `name key=number ...`") from None
+            raise ValueError(f"problem is {checks.shown(text)}; expected `name key=number ...`"
+                             ) from None
     return name, settings
 
 
@@ -163,7 +166,7 @@ def dense_arms(setting: Setting, problem: Problem) -> dict[str, Networks]:
     initial = setting.initial(problem)
     starts = {"dense": (initial, None)}
     if "other_order" in setting.floors:
-        starts["other_order"] = (initial, [seed + OTHER for seed in initial.seeds])
+        starts["other_order"] = (initial, other_seeds(initial))
     if "one_ulp" in setting.floors:
         starts["one_ulp"] = (nudged(initial, 0), None)
     jobs = {name: (start, setting.recipe, order) for name, (start, order) in starts.items()}
@@ -186,9 +189,8 @@ def cut_arms(setting: Setting, cuts: Sequence[Cut], dense: dict[str, Networks],
             recipe = replace(recipe, steps=steps_of_b(recipe, cut, dense["dense"], start))
         elif "B" in cut.arms:
             arms["B"] = midway.pruned(cut, masks)
-        other = [seed + OTHER for seed in start.seeds]
         wanted = {"A_tuned": (arms["A"], tuning, None), "B": (start, recipe, None),
-                  "B_other_order": (start, recipe, other)}
+                  "B_other_order": (start, recipe, other_seeds(start))}
         jobs |= {(place, arm): wanted[arm] for arm in cut.arms if arm not in arms}
     for (place, arm), networks in _trained_together(jobs, problem).items():
         found[place].arms[arm] = networks

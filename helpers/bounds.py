@@ -94,7 +94,7 @@ def accuracies(change: Change) -> dict[str, Tensor]:
 def _by_block(networks, kept, problem, stand_in, points, measure) -> pd.DataFrame:
     check_fit(networks, problem)
     check_kept(networks, kept)
-    points = points or (problem.x_train, problem.y_train)
+    points = (problem.x_train, problem.y_train) if points is None else points
     tables = [pd.DataFrame(
         {name: column.numpy() for name, column in measure(change_of(
             networks.select(block), [stay[block] for stay in kept], problem, stand_in, points)

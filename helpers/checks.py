@@ -1,22 +1,40 @@
-"""Checks of arguments: every message names the argument, its value and what was expected."""
+"""Checks of arguments: one line that names the argument, its value and what was expected."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 
 import torch
 
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # that can be computed with
+LONGEST = 200  # characters of a value in a message
+
+
+def shown(value) -> str:
+    """Return a value as it stands in messages: on one line, of what is long the beginning."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
 
 def one_of(name: str, value, known: Iterable):
     """Return `value` if it is among the known ones, else raise ValueError listing them."""
     known = list(known)
-    if value not in known:
-        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, known))}")
+    if not _among(value, known):
+        expected = f"one of {', '.join(map(repr, known))}" if known else "none, for there is none"
+        raise ValueError(f"{name} is {shown(value)}; expected {expected}")
     return value
 
 
 def lookup(name: str, key, table: Mapping):
     """Return `table[key]`, or raise ValueError listing the keys there are."""
     return table[one_of(name, key, table)]
+
+
+def _among(value, known: list) -> bool:
+    try:
+        return value in known
+    except (TypeError, ValueError, RuntimeError):  # an array is equal entry by entry
+        return False
 
 
 class Table(dict):
@@ -33,26 +51,29 @@ class Table(dict):
 def integer(name: str, value, low: int, high: int | None = None) -> int:
     """Return `value` as an int in [low, high]; TypeError or ValueError otherwise."""
     if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}; expected an integer")
+        raise TypeError(f"{name} is {shown(value)}; expected an integer")
     if value < low or (high is not None and value > high):
         most = "" if high is None else f" and at most {high}"
-        raise ValueError(f"{name} is {value}; expected an integer of at least {low}{most}")
+        expected = f"an integer of at least {low}{most}"
+        if high is not None and high < low:
+            expected = "none, for there is none"
+        raise ValueError(f"{name} is {shown(value)}; expected {expected}")
     return int(value)
 
 
 def real(name: str, value, low: float, below: float = float("inf")) -> float:
     """Return `value` as a float in [low, below); TypeError or ValueError otherwise."""
     if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}; expected a number")
-    if not low <= value < below:
-        raise ValueError(f"{name} is {value}; expected a number in [{low}, {below})")
+        raise TypeError(f"{name} is {shown(value)}; expected a number")
+    if not low <= value < min(below, 2**1024):  # integers may be larger than any float
+        raise ValueError(f"{name} is {shown(value)}; expected a number in [{low}, {below})")
     return float(value)
 
 
 def several(name: str, values: Iterable) -> list:
     """Return `values` as a list; TypeError for a single value or a text."""
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} is {values!r}; expected several values, such as a tuple")
+        raise TypeError(f"{name} is {shown(values)}; expected several values, such as a tuple")
     return list(values)
 
 
@@ -69,7 +90,7 @@ def paired(**lists) -> list[list]:
 def truth(name: str, value) -> bool:
     """Return a comparison's outcome (Python's, NumPy's or a tensor's) as a bool, or TypeError."""
     if getattr(value, "dtype", type(value)) not in (bool, torch.bool) or getattr(value, "ndim", 0):
-        raise TypeError(f"{name} is {value!r}; expected True or False")
+        raise TypeError(f"{name} is {shown(value)}; expected True or False")
     return bool(value)
 
 
@@ -80,26 +101,27 @@ def seeds(name: str, values: Iterable) -> tuple[int, ...]:
     if not values:
         raise ValueError(f"{name} is empty; expected at least one seed")
     if len(set(values)) < len(values):
-        twice = sorted({value for value in values if values.count(value) > 1})
-        raise ValueError(f"{name} holds {twice} more than once; expected distinct seeds")
+        twice = sorted(value for value, count in Counter(values).items() if count > 1)
+        raise ValueError(f"{name} holds {shown(twice)} more than once; expected distinct seeds")
     return values
 
 
 def device(name: str, value) -> torch.device:
     """Return `value` as a device that this machine has; TypeError or ValueError otherwise."""
     if not isinstance(value, (str, torch.device)):
-        raise TypeError(f"{name} is {value!r}; expected a device such as 'cpu' or 'cuda'")
+        raise TypeError(f"{name} is {shown(value)}; expected a device such as 'cpu' or 'cuda'")
     try:
         return torch.empty(0, device=value).device
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"{name} is '{value}'; expected a device of this machine: "
+        raise ValueError(f"{name} is {shown(str(value))}; expected a device of this machine: "
                          f"{str(error).splitlines()[0]}") from None
 
 
 def points(name: str, x, features: int | None = None) -> torch.Tensor:
     """Return `x` if it is a finite, non-empty (points, features) float tensor."""
-    if not isinstance(x, torch.Tensor) or not x.is_floating_point():
+    if not isinstance(x, torch.Tensor) or x.dtype not in FLOATS:
         raise TypeError(f"{name} is {type(x).__name__}; expected a float tensor (points, features)")
+    filled(name, x)
     if x.ndim != 2 or not x.numel():
         raise ValueError(f"{name} has shape {tuple(x.shape)}; expected some (points, features)")
     if features is not None and x.shape[1] != features:
@@ -109,10 +131,19 @@ def points(name: str, x, features: int | None = None) -> torch.Tensor:
     return x
 
 
+def filled(name: str, tensor: torch.Tensor) -> None:
+    """Raise TypeError for a tensor that is sparse, or on the device `meta`, without numbers."""
+    if tensor.is_meta or tensor.layout is not torch.strided:
+        raise TypeError(f"{name} is a tensor of layout {tensor.layout} on {tensor.device}; "
+                        "expected a dense one that holds its numbers")
+
+
 def labels(name: str, y, points: int, classes: int) -> torch.Tensor:
     """Return `y` if it is an int64 tensor of one label below `classes` for each of the points."""
     if not isinstance(y, torch.Tensor) or y.dtype != torch.int64:
-        raise TypeError(f"{name} is {getattr(y, 'dtype', type(y))}; expected int64 labels")
+        kind = y.dtype if isinstance(y, torch.Tensor) else type(y).__name__
+        raise TypeError(f"{name} is {kind}; expected int64 labels in a tensor")
+    filled(name, y)
     if y.shape != (points,):
         raise ValueError(f"{name} has shape {tuple(y.shape)}; expected ({points},), one per point")
     if y.min() < 0 or y.max() >= classes:
@@ -127,4 +158,5 @@ def same_networks(a, b, names: tuple[str, str] = ("a", "b")) -> None:
         if not hasattr(networks, "seeds"):
             raise TypeError(f"{name} is {type(networks).__name__}; expected Networks")
     if a.seeds != b.seeds:
-        raise ValueError(f"{names[1]} has seeds {b.seeds}; expected those of {names[0]}, {a.seeds}")
+        raise ValueError(f"{names[1]} has seeds {shown(b.seeds)}; expected those of {names[0]}, "
+                         f"{shown(a.seeds)}")

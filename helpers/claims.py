@@ -65,7 +65,7 @@ class ClaimTable:
     def __init__(self, *claims: Claim):
         for claim in claims:
             if not isinstance(claim, Claim):
-                raise TypeError(f"claims holds {claim!r}; expected Claim")
+                raise TypeError(f"claims holds {checks.shown(claim)}; expected Claim")
         self.claims = claims
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:

@@ -59,7 +59,11 @@ class Problem:
         """
         x, y = _arrays(x, y)
         held_out = checks.real("held_out", held_out, 0, 1)
-        labels, y, counts = np.unique(y, return_inverse=True, return_counts=True)
+        try:
+            labels, y, counts = np.unique(y, return_inverse=True, return_counts=True)
+        except TypeError:
+            raise TypeError("y holds labels that have no order, such as texts among numbers; "
+                            "expected one kind") from None
         if len(labels) < 2:
             raise ValueError(f"y holds {len(labels)} class ({labels[0]!r}); expected at least 2")
         n_test = math.ceil(held_out * len(y))
@@ -236,11 +240,14 @@ def _random_state(generator) -> int:
 
 def _arrays(x, y) -> tuple[np.ndarray, np.ndarray]:
     """Return finite points and their labels as arrays of one length."""
+    x, name = _array("x", x, "numbers (points, features)"), type(x).__name__
+    y = _array("y", y, "labels (points,)")
+    if x.dtype.kind not in "biufO":  # complex numbers, texts and dates would silently become some
+        raise TypeError(f"x is {name}; expected numbers (points, features), not {x.dtype}")
     try:
-        x = np.asarray(x, dtype=np.float64)
+        x = x.astype(np.float64)
     except (TypeError, ValueError):
-        raise TypeError(f"x is {type(x).__name__}; expected numbers (points, features)") from None
-    y = np.asarray(y)
+        raise TypeError(f"x is {name}; expected numbers (points, features)") from None
     if x.ndim != 2 or not x.size:
         raise ValueError(f"x has shape {x.shape}; expected (points, features), not empty")
     if y.shape != x.shape[:1]:
@@ -248,15 +255,28 @@ def _arrays(x, y) -> tuple[np.ndarray, np.ndarray]:
     for name, values in ("x", x), ("y", y):
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ValueError(f"{name} holds NaN or infinite values; expected finite numbers")
+    if pd.isna(y).any():
+        raise ValueError("y holds NaN or None; expected a label for every point")
     return x, y
+
+
+def _array(name: str, values, expected: str) -> np.ndarray:
+    try:
+        return np.asarray(values.detach() if isinstance(values, torch.Tensor) else values)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} is {type(values).__name__}; expected {expected}") from None
 
 
 def _standardised(name, x_train, y_train, x_test, y_test, classes) -> Problem:
     """Scale by the training part's mean and standard deviation; a constant feature becomes 0."""
     if len(np.unique(y_train)) < 2:
         raise ValueError(f"the training part of {name} holds one class; expected at least 2")
-    mean, std = x_train.mean(0), x_train.std(0)
-    std = np.where(np.ptp(x_train, axis=0) > 0, std, 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std, width = x_train.mean(0), x_train.std(0), np.ptp(x_train, axis=0)
+    std = np.where(width > 0, std, 1)
+    if not (np.isfinite(mean) & np.isfinite(std) & (std > 0)).all():
+        raise ValueError(f"features of {name} spread over {width.min():g} to {width.max():g}; "
+                         "expected what can be squared in double precision: rescale them")
     x_train, x_test = (torch.tensor((x - mean) / std, dtype=torch.float32)
                        for x in (x_train, x_test))
     y_train, y_test = (torch.tensor(y, dtype=torch.int64) for y in (y_train, y_test))

@@ -22,7 +22,8 @@ from helpers.training import Run, train_draws
 def problems(name: str, count: int, **settings) -> list[Problem]:
     """Return `count` draws of a problem in PROBLEMS, of seeds 0, 1, ..., with its settings."""
     count = checks.integer("count", count, 1)
-    return [PROBLEMS[name](seed=seed, **settings) for seed in range(count)]
+    problem = checks.lookup("problem", name, PROBLEMS)
+    return [problem(seed=seed, **settings) for seed in range(count)]
 
 
 def untrained(widths: Sequence[int], count: int, seeds: int,
@@ -43,6 +44,7 @@ def trained(groups: Sequence[Networks], problems: Sequence[Problem],
 def chosen(groups: Sequence[Networks], problems: Sequence[Problem], criterion: str,
            fraction: float, layers: Iterable[int] | None = None) -> list[Kept]:
     """Return the nodes of each group that stay, as `choose`."""
+    groups, problems = checks.paired(groups=groups, problems=problems)
     layers = None if layers is None else checks.several("layers", layers)
     return [choose(networks, problem, criterion, fraction, layers)
             for networks, problem in zip(groups, problems, strict=True)]
@@ -51,6 +53,7 @@ def chosen(groups: Sequence[Networks], problems: Sequence[Problem], criterion: s
 def pruned(groups: Sequence[Networks], kept: Sequence[Kept], problems: Sequence[Problem],
            compensation: str = "mean") -> list[Networks]:
     """Return each group without the nodes that go, as `prune`."""
+    groups, kept, problems = checks.paired(groups=groups, kept=kept, problems=problems)
     return [prune(networks, nodes, problem, compensation)
             for networks, nodes, problem in zip(groups, kept, problems, strict=True)]
 

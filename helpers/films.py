@@ -43,7 +43,7 @@ def encode(pictures: list[np.ndarray], label: str) -> Film:
     label: as in `Film`. Raises ValueError unless all have one shape of even sides.
     """
     shapes = sorted({picture.shape for picture in pictures})
-    if len(shapes) != 1 or shapes[0][0] % 2 or shapes[0][1] % 2:
+    if len(shapes) != 1 or shapes[0][2:] != (3,) or shapes[0][0] % 2 or shapes[0][1] % 2:
         raise ValueError(f"pictures have shapes {shapes}; expected one, (height, width, 3), of "
                          "even height and width")
     (height, width, _), last = shapes[0], pictures[-1]

@@ -86,9 +86,10 @@ def share(events, where=None) -> Estimate:
     Where it happened to none or to all, no resample differs, and the interval is the exact
     binomial one (Clopper and Pearson 1934), too narrow where networks of one draw fail together.
     """
-    if not np.isin(events, (0, 1)).all():
+    values = _table(events)
+    if not np.isin(values, (0, 1)).all():
         raise ValueError(f"events is {checks.shown(events)}; expected True or False (draws, seeds)")
-    found = estimate(np.asarray(events, dtype=float), np.nanmean, where)
+    found = estimate(values, np.nanmean, where)
     if found.value not in (0, 1):
         return found
     exact = binomtest(round(found.value * found.networks), found.networks).proportion_ci()
@@ -131,7 +132,9 @@ def estimate_in_draws(values: Tensor, count: int) -> Estimate:
     the median.
     """
     each = values.double().flatten(1).mean(1) if values.ndim > 1 else values
-    return estimate(each.view(checks.integer("count", count, 1), -1).numpy())
+    if len(each) % checks.integer("count", count, 1):
+        raise ValueError(f"count is {count} for {len(each)} networks; expected equal draws")
+    return estimate(each.view(count, -1).numpy())
 
 
 def _middle(values, axis: int):
@@ -156,7 +159,7 @@ def _table(values) -> np.ndarray:
     """Return a copy of finite values (draws, seeds), at least one."""
     try:
         values = np.array(values, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):  # the last of tensors that require gradients
         raise TypeError(f"values is {checks.shown(values)}; expected numbers (draws, seeds)"
                         ) from None
     if values.ndim != 2 or not values.size or not np.isfinite(values).all():

@@ -168,6 +168,8 @@ def _root(moment: Tensor, weight: Tensor) -> Tensor:
     moment = torch.as_tensor(moment).detach().double()
     if tuple(moment.shape) != expected:
         raise ValueError(f"moment has shape {tuple(moment.shape)}; expected {expected}")
+    if not moment.isfinite().all():
+        raise ValueError("moment holds NaN or infinite values; expected finite numbers")
     values, vectors = eigh(moment)
     if not (values[:, 0] >= -SLACK * values[:, -1]).all():
         raise ValueError(f"moment has the eigenvalue {values.min()}; expected none below 0")

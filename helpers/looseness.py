@@ -9,6 +9,7 @@ import torch
 
 from helpers import checks
 from helpers.bounds import BOUNDS, SIGNED, ladder
+from helpers.change import operator_norms
 from helpers.data import Problem
 from helpers.networks import Networks
 from helpers.removals import without_node
@@ -82,6 +83,6 @@ def rescaling(networks: Networks, layer: int, node: int, problem: Problem,
     for scale in scales:
         same = rescaled(networks, layer, scale)
         tables[scale] = ladder(same, without_node(same, layer, node), problem)
-        before = prod(torch.linalg.matrix_norm(weight, 2) for weight in same.weights[:layer + 1])
+        before = prod(map(operator_norms, same.weights[:layer + 1]))
         tables[scale]["all_layers"] = tables[scale].suffix_k * before.numpy()
     return pd.concat(tables, names=["scale"])

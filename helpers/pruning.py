@@ -132,7 +132,8 @@ def _removal_counts(networks: Networks, fraction: float, layers) -> list[int]:
 def _with_spared(scores, spared, counts) -> list[Tensor]:
     """Return the scores with spared nodes raised out of reach."""
     if not all(isinstance(mask, Tensor) and mask.dtype == torch.bool for mask in spared):
-        raise TypeError(f"spared is {checks.shown(spared)}; expected one bool tensor per hidden layer")
+        raise TypeError(f"spared is {checks.shown(spared)}; expected one bool tensor per hidden "
+                        "layer")
     if [mask.shape for mask in spared] != [values.shape for values in scores]:
         raise ValueError(f"spared has shapes {[tuple(mask.shape) for mask in spared]}; expected "
                          f"{[tuple(values.shape) for values in scores]}")

@@ -28,25 +28,26 @@ class Recipe:
         checks.one_of("optimiser", self.optimiser, OPTIMISERS)
         checks.real("learning_rate", self.learning_rate, 0)
         if not isinstance(self.betas, tuple) or len(self.betas) != 2:
-            raise TypeError(f"betas is {self.betas!r}; expected a pair of numbers in [0, 1)")
+            raise TypeError(f"betas is {checks.shown(self.betas)}; expected a pair of numbers in "
+                            "[0, 1)")
         for i, beta in enumerate(self.betas):
             checks.real(f"betas[{i}]", beta, 0, 1)
         checks.real("epsilon", self.epsilon, 0)
         checks.real("momentum", self.momentum, 0, 1)
         if self.batch_size is not None:
             checks.integer("batch_size", self.batch_size, 1)
-        checks.integer("steps", self.steps, 0)
+        checks.integer("steps", self.steps, 0, 2**31 - 1)
 
 
 def check_recipe(recipe: Recipe) -> None:
     """Raise TypeError for anything but a Recipe."""
     if not isinstance(recipe, Recipe):
-        raise TypeError(f"recipe is {recipe!r}; expected a Recipe")
+        raise TypeError(f"recipe is {checks.shown(recipe)}; expected a Recipe")
 
 
 def _adam(recipe: Recipe, parameters):
-    return torch.optim.Adam(
-        parameters, recipe.learning_rate, recipe.betas, recipe.epsilon, fused=True)
+    betas = tuple(map(float, recipe.betas))  # PyTorch wants no 0 that is an integer
+    return torch.optim.Adam(parameters, recipe.learning_rate, betas, recipe.epsilon, fused=True)
 
 
 def _sgd(recipe: Recipe, parameters):

@@ -191,5 +191,6 @@ def _corners(box) -> np.ndarray:
     except (TypeError, ValueError):
         x0 = x1 = y0 = y1 = np.nan
     if not (-np.inf < x0 < x1 < np.inf and -np.inf < y0 < y1 < np.inf):
-        raise ValueError(f"box is {box!r}; expected ((low, high), (low, high)), finite, low < high")
+        raise ValueError(f"box is {checks.shown(box)}; expected ((low, high), (low, high)), "
+                         "finite, low < high")
     return np.array([[[x0, y0, 1], [x1, y0, 1], [x1, y1, 1], [x0, y1, 1]]])

@@ -46,7 +46,8 @@ def every_node(networks: Networks, problem: Problem, points: tuple[Tensor, Tenso
     layers = [checks.one_of("layers", checks.integer("layers", layer, 0), hidden)
               for layer in layers]
     nodes = [(layer, node) for layer in layers for node in range(networks.widths[layer + 1])]
-    whole = whole_at(networks, problem, points or (problem.x_train, problem.y_train))
+    points = (problem.x_train, problem.y_train) if points is None else points
+    whole = whole_at(networks, problem, points)
     # nothing goes before a node that goes alone, so its mean is that of the whole network
     means = stale_means(whole.networks, everything(networks), problem, problem.x_train)
     if not nodes:

@@ -12,8 +12,8 @@ import torch
 
 from helpers import checks
 from helpers.data import Problem
-from helpers.pruning import Kept, everything, prune
-from helpers.recipes import Recipe
+from helpers.pruning import Kept, check_kept, everything, prune
+from helpers.recipes import Recipe, check_recipe
 from helpers.training import Moments, Run, train
 
 OPTIMISER_STATES = ("fresh", "kept")
@@ -28,11 +28,16 @@ def prune_during(reached: Run, stages: Sequence[Kept], steps: Sequence[int], pro
     after each pruning, every set within the one before; steps: when, increasing, at most
     recipe.steps. Batches go on in the seed's order. optimiser_state: after a pruning Adam starts
     `fresh`, or its running means of the nodes that stay are `kept` (slices of the old ones, as
-    compensation has none). Raises ValueError for steps that do not increase, or a state that the
-    optimiser does not have.
+    compensation has none). Raises TypeError or ValueError for steps that do not increase, nodes
+    that were not there, or a state that the optimiser does not have.
     """
     checks.one_of("optimiser_state", optimiser_state, OPTIMISER_STATES)
+    check_recipe(recipe)
     checks.paired(stages=stages, steps=steps)
+    for kept in stages:
+        check_kept(reached.networks, kept)
+    for k, step in enumerate(steps):
+        checks.integer(f"steps[{k}]", step, 0)
     ends = [*steps[1:], recipe.steps]
     if any(end < step for step, end in zip(steps, ends, strict=True)):
         raise ValueError(f"steps is {list(steps)}; expected increasing, at most {recipe.steps}")

@@ -11,6 +11,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
 
+from helpers import checks
+
 Layer = tuple[Tensor, Tensor | None]  # weight (nodes, inputs) and perhaps bias (nodes,)
 
 ADVICE = {  # what to do about a layer that does not belong
@@ -47,10 +49,8 @@ def saved_layers(name: str, state: Mapping[str, Tensor]) -> list[Layer]:
     name: of the state_dict in messages. Raises TypeError or ValueError naming the first entry that
     is no weight or bias of a Linear layer.
     """
-    if not isinstance(state, Mapping):
-        raise TypeError(f"{name} is {type(state).__name__}; expected what model.state_dict() gives")
-    if not state:
-        raise ValueError(f"{name} is empty; expected weights and biases of Linear layers")
+    if not isinstance(state, Mapping) or not state:
+        raise TypeError(f"{name} is {checks.shown(state)}; expected what model.state_dict() gives")
     found = {}
     for key, value in state.items():
         layer, _, kind = str(key).rpartition(".")

@@ -87,7 +87,7 @@ def picture(draw: Callable, **state) -> tuple[bytes, dict]:
         axes = draw(**state)
         first = next(iter(np.ravel(axes)), None)
         if not isinstance(first, Axes):
-            raise TypeError(f"draw returned {axes!r}; expected axes")
+            raise TypeError(f"draw returned {checks.shown(axes)}; expected axes")
         return retina_figure(first.figure)
 
 

@@ -124,17 +124,23 @@ def noise_floor(initial: Networks, problem: Problem, recipe: Recipe,
             other_initialisation([initial], [problem], recipe, scheme)[0])
 
 
+def other_seeds(networks: Networks) -> list[int]:
+    """Return the seeds of the networks' noise floors; ValueError for a seed too large to have one.
+    """
+    return [OTHER + checks.integer(f"seeds[{i}]", seed, 0, 2**63 - OTHER)
+            for i, seed in enumerate(networks.seeds)]
+
+
 def other_order(initials: Sequence[Networks], problems: Sequence[Problem],
                 recipe: Recipe) -> list[Networks]:
     """Return each group of networks trained on its own problem with another batch order."""
-    orders = [[seed + OTHER for seed in initial.seeds] for initial in initials]
+    orders = [other_seeds(initial) for initial in initials]
     return [run.networks for run in train_draws(initials, problems, recipe, orders)]
 
 
 def other_initialisation(initials: Sequence[Networks], problems: Sequence[Problem], recipe: Recipe,
                          scheme: str = "glorot_uniform") -> list[Networks]:
     """Return each group trained on its own problem from weights drawn anew with a scheme."""
-    fresh = [initialise(initial.widths, [seed + OTHER for seed in initial.seeds], scheme)
-             for initial in initials]
+    fresh = [initialise(initial.widths, other_seeds(initial), scheme) for initial in initials]
     return trained([Networks(new.weights, new.biases, initial.seeds)
                     for new, initial in zip(fresh, initials, strict=True)], problems, recipe)

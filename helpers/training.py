@@ -60,7 +60,12 @@ class Run:
                              for parameter in self.networks.parameters()]).all(0)
 
     def first_below(self, level: float) -> Tensor:
-        """Return the first recorded step (networks,) with a loss below a level, else the last."""
+        """Return the first recorded step (networks,) with a loss below a level, else the last.
+
+        Raises ValueError where no loss was recorded.
+        """
+        if not self.loss_steps:
+            raise ValueError("losses is empty; expected at least one recorded step")
         below = self.losses < checks.real("level", level, 0)
         below[:, -1] = True
         return torch.tensor(self.loss_steps)[below.int().argmax(1).cpu()]
@@ -185,7 +190,7 @@ def _check_moments(groups: list[Networks], moments, recipe: Recipe) -> None:
     checks.paired(groups=groups, moments=moments)
     for draw, (group, own) in enumerate(zip(groups, moments, strict=True)):
         if not isinstance(own, Moments):
-            raise TypeError(f"moments[{draw}] is {own!r}; expected Moments")
+            raise TypeError(f"moments[{draw}] is {checks.shown(own)}; expected Moments")
         found = [(part.widths, part.seeds) for part in (own.mean, own.square)]
         if found != [(group.widths, group.seeds)] * 2 or own.step != moments[0].step:
             raise ValueError(f"moments[{draw}] belong to other networks or another step; expected "
@@ -196,6 +201,8 @@ def check_training(networks, problem, recipe, order_seeds, loss_every: int,
                    snapshots: int) -> tuple[int, ...]:
     """Return the order seeds, after checking that everything fits together."""
     check_fit(networks, problem)
+    if networks.device.type == "meta":
+        raise ValueError("networks lie on meta, without numbers; expected another device")
     check_recipe(recipe)
     if (recipe.batch_size or 0) > len(problem.x_train):
         raise ValueError(f"batch_size is {recipe.batch_size}; expected at most the "

@@ -103,7 +103,8 @@ def adam_drift(beta1: float, beta2: float, epsilon: float | Tensor = 0.0,
         raise ValueError(f"beta1 is {beta1}; expected less than sqrt(beta2) = {root:.4f}")
     epsilon = torch.as_tensor(epsilon, dtype=torch.float64)
     if not (epsilon >= 0).all():
-        raise ValueError(f"epsilon is {epsilon}; expected numbers of at least 0, in units of |g|")
+        raise ValueError(f"epsilon is {checks.shown(epsilon)}; expected numbers of at least 0, in "
+                         "units of |g|")
     # terms shrink like (beta1 / root)^t: 36 factors of e lie below double precision
     last = 1 + math.ceil(36 / (1 - beta1 / root))
     last = last if steps is None else min(last, checks.integer("steps", steps, 0))
@@ -191,8 +192,8 @@ def densest(values: Tensor, width: float = 0.01) -> tuple[float, float]:
     values: positive, of any shape. Finds a band without being told where to look.
     """
     values = values.flatten().double().sort().values
-    if not values.numel() or not values[0] > 0:
-        raise ValueError(f"values is {values}; expected positive numbers")
+    if not values.numel() or not (values > 0).all():
+        raise ValueError(f"values is {checks.shown(values)}; expected positive numbers")
     ends = torch.searchsorted(values, values * (1 + checks.real("width", width, 0)), right=True)
     counts = ends - torch.arange(len(values))
     start = counts.argmax()
@@ -232,7 +233,8 @@ def last_updates(snapshots: Iterable[Networks], x: Tensor) -> list[Tensor]:
 
 def _difference(trained: Tensor, initial: Tensor) -> Tensor:
     if trained.shape != initial.shape:
-        raise ValueError(f"weights have shapes {initial.shape} and {trained.shape}; expected one")
+        raise ValueError(f"weights have shapes {tuple(initial.shape)} and {tuple(trained.shape)}; "
+                         "expected one")
     return trained - initial
 
 

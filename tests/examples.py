@@ -1,6 +1,8 @@
 """Small networks and problems for the tests, and what several test modules ask of them."""
 
 from dataclasses import replace
+from functools import wraps
+from inspect import Parameter, signature
 
 import pytest
 import torch
@@ -68,5 +70,36 @@ def textbook_loss(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def refuses(*rows):
-    """Parametrise a test of refusals by rows of (call, error, words of the message)."""
-    return pytest.mark.parametrize("call, error, message", rows, ids=[row[2] for row in rows])
+    """Parametrise a test of refusals by rows of (call, error, words of the message).
+
+    Every call has to be refused in one line, and counts as a bad call.
+    """
+    table = pytest.mark.parametrize(
+        "call, error, message", [(_in_one_line(call), *rest) for call, *rest in rows],
+        ids=[row[2] for row in rows])
+
+    def counting(test):
+        @wraps(test)
+        def counted(request, **arguments):
+            test(**arguments)
+            request.getfixturevalue("count")("bad calls", 1)
+
+        own = signature(test)
+        request = Parameter("request", Parameter.KEYWORD_ONLY)
+        counted.__signature__ = own.replace(parameters=[*own.parameters.values(), request])
+        return table(counted)
+
+    return counting
+
+
+def _in_one_line(call):
+    """Return the call, which fails the test if its error takes several lines."""
+    @wraps(call)
+    def checked(*arguments):
+        try:
+            return call(*arguments)
+        except Exception as error:
+            assert len(str(error).splitlines()) == 1, f"not in one line: {error}"
+            raise
+
+    return checked

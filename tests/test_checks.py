@@ -43,7 +43,7 @@ GOOD = torch.tensor([[0.0, 1.0]])
     (lambda: checks.points("x", GOOD[:0]), ValueError, r"x has shape \(0, 2\)"),
     (lambda: checks.points("x", GOOD, 3), ValueError, "x has 2 features; expected 3"),
     (lambda: checks.points("x", GOOD / 0), ValueError, "x holds NaN or infinite"),
-    (lambda: checks.labels("y", [0, 1], 2, 2), TypeError, "y is <class 'list'>"),
+    (lambda: checks.labels("y", [0, 1], 2, 2), TypeError, "y is list"),
     (lambda: checks.labels("y", GOOD[0], 2, 2), TypeError, "y is torch.float32"),
     (lambda: checks.labels("y", torch.tensor([0]), 2, 2), ValueError, r"y has shape \(1,\)"),
     (lambda: checks.labels("y", torch.tensor([0, 2]), 2, 2), ValueError, "from 0 to 2; .* 0 to 1"),

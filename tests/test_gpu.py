@@ -133,7 +133,7 @@ def small(device=gpu.DEVICE) -> Networks:
     (lambda: gpu.train_whole(moved(tiny(1, (4, 5, 4, 3))), three_classes()), ValueError,
      "expected two inputs"),
     (lambda: gpu.train_whole(small().double(), MOONS), ValueError, "torch.float64"),
-    (lambda: gpu.train_whole(small("meta"), MOONS), ValueError, "on meta; expected"),
+    (lambda: gpu.train_whole(small("meta"), MOONS), ValueError, "lie on meta"),
     (lambda: gpu.train_whole(small(), MOONS, Recipe("sgd")), ValueError, "expected 'adam'"),
     (lambda: gpu.train_whole(small(), MOONS, replace(POST, batch_size=None)), ValueError,
      "a batch_size of at most 64"),

@@ -4,7 +4,7 @@ import cvxpy
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import MOONS, double, refuses, tiny
@@ -13,6 +13,7 @@ from helpers.lipsdp import certified, lipschitz_bound, mean_square_bound, norm_p
 from helpers.networks import Networks
 from helpers.recipes import Recipe
 from helpers.training import train
+from strategies import tries
 
 WIDTHS = [(2, 6, 1), (2, 5, 4, 1), (3, 6, 5, 2)]
 
@@ -89,7 +90,7 @@ def test_the_optimum_is_the_solvers(widths, layer, steps):
     assert (found < 0.97 * norm_product(networks, layer).numpy()).all()
 
 
-@settings(max_examples=12)
+@tries(12)
 @given(widths=st.sampled_from([*WIDTHS, (2, 5, 4, 3, 2)]), seed=st.integers(0, 10**6),
        spread=st.floats(0, 3), steps=st.integers(0, 60), suffix=st.booleans())
 def test_between_every_jacobian_and_the_product_of_norms(widths, seed, spread, steps, suffix):
@@ -107,7 +108,7 @@ def test_the_transposed_network_has_the_same_optimum():
     """Multipliers L^2 / D_k do for it what D_k does for the network; the ways there differ."""
     networks = double(tiny(4, (2, 20, 20, 1)))
     weights = [weight.mT for weight in layers(networks)[::-1]]
-    transposed = Networks(weights, [torch.zeros(4, n) for n in (20, 20, 2)], networks.seeds)
+    transposed = Networks(weights, [torch.zeros(4, n).double() for n in (20, 20, 2)], networks.seeds)
     found = [lipschitz_bound(each) for each in (networks, transposed)]
     torch.testing.assert_close(*found, rtol=5e-3, atol=0)
 
@@ -162,7 +163,7 @@ def test_the_certificate_rejects_infeasible_multipliers(trained, factor):
         assert certified(weights, wrong, constants).tolist() == [True, False, True, True]
 
 
-@settings(max_examples=40)
+@tries(40)
 @given(widths=st.sampled_from(WIDTHS), seed=st.integers(0, 10**6), constant=st.floats(0.01, 3))
 def test_the_certificate_agrees_with_the_eigenvalues(widths, seed, constant):
     weights, generator = layers(double(tiny(1, widths))), torch.Generator().manual_seed(seed)
@@ -275,7 +276,7 @@ def test_dead_and_unused_nodes_change_nothing():
     last[:, :, 3] = 0
     stay, go_on = [0, 1, 3, 5], [0, 2, 4]
     fewer = [first[:, stay], second[:, go_on][:, :, stay], last[:, :, go_on]]
-    fewer = Networks(fewer, [torch.zeros(3, n) for n in (4, 3, 1)], networks.seeds)
+    fewer = Networks(fewer, [torch.zeros(3, n).double() for n in (4, 3, 1)], networks.seeds)
     networks = with_weights(networks, [first, second, last])
     found = [lipschitz_bound(each, steps=600) for each in (networks, fewer)]
     torch.testing.assert_close(*found, rtol=1e-3, atol=0)

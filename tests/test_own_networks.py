@@ -168,7 +168,7 @@ def saved(*changes, **more):
 @refuses(
     (lambda: Networks.from_state_dicts(), ValueError, "state_dicts is empty"),
     (lambda: Networks.from_state_dicts(mlp()), TypeError, r"state_dicts\[0\] is Sequential"),
-    (lambda: Networks.from_state_dicts({}), ValueError, r"state_dicts\[0\] is empty; expected wei"),
+    (lambda: Networks.from_state_dicts({}), TypeError, r"state_dicts\[0\] is {}; expected what mo"),
     (lambda: Networks.from_state_dicts(PAIR, mlp().state_dict()), ValueError,
      r"state_dicts\[1\] has layers .* of the first"),
     (saved(("1.running_mean", torch.ones(3))), ValueError, r"\['1.running_mean'\] is Tens"),
