@@ -71,7 +71,8 @@ def contenders_figure(training):
         ax.set(title=workload, xlabel=TIME)
     plots.caption(axes[0], " ".join((
         "Upper bars: one core; lower and paler: two." if len(cores) > 1 else "On one core.",
-        f"Medians of {training['rounds']} rounds; the scale is logarithmic.")))
+        f"Medians of {training['rounds']} rounds; the scale is logarithmic. Every contender trains",
+        "as many networks as suit it:", span(row["networks"] for row in training["rows"]) + ".")))
     return axes[0].figure
 
 
@@ -112,8 +113,15 @@ def growth_figure(costs):
             formatter(LogFormatter(minor_thresholds=(2, 0.5)))
     axes[1].legend()
     plots.caption(axes[0], f"One core; medians of {costs['rounds']} rounds; both scales are "
-                           "logarithmic.")
+                           "logarithmic. Where their number is not on the axis, "
+                           f"{costs['costs'][0]['networks']} networks are trained.")
     return axes[0].figure
+
+
+def span(numbers):
+    """Write the least and the largest of some numbers."""
+    least, *_, most = sorted(numbers)
+    return f"{least} to {most}"
 
 
 def grown(costs, job, along):
@@ -219,7 +227,8 @@ def why(row, training):
         other = parts_of(training, workload, cores)
         gained = ", ".join(f"{parts[part] / other[part]:.2g} ({part}, {share(parts, part)} of the "
                            "time)" for part in parts if min(parts[part], other[part]) > 0)
-        return f"{begin} {cores_of(cores)} shorten the parts of a step by factors of {gained}."
+        cores = cores_of(cores).capitalize()
+        return f"{begin} {cores} shorten the parts of a step by factors of {gained}."
     floor = times[training["floor"], workload, one]
     return (f"{begin} A step on PyTorch is " + ", ".join(
         f"{share(parts, part)} {part}" for part in sorted(parts, key=parts.get, reverse=True))

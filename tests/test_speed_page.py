@@ -17,7 +17,7 @@ PARTS = {"products": {1: 6.0, 2: 3.0}, "Adam": {1: 3.0, 2: 2.0}, "rest": {1: 1.0
 
 def row(name, workload, cores, time):
     return {"contender": name, "workload": workload, "cores": cores, "us_per_network_step": time,
-            "ratio": time * cores / TIMES[OURS]}
+            "networks": 2 * cores, "ratio": time * cores / TIMES[OURS]}
 
 
 def target(slow, fast, measured, wanted, least, what="some batches: fast enough"):
@@ -35,7 +35,7 @@ TRAINING = VERSIONS | {
                  for part, times in PARTS.items() for time in (times[cores],)]}
 COSTS = VERSIONS | {
     "rounds": 3, "engines": [OURS, FAST], "profiles": [],
-    "costs": [{"what": "choose by chance", "ms_per_network": 0.75}],
+    "costs": [{"what": "choose by chance", "networks": 9, "ms_per_network": 0.75}],
     "growth": [{"job": job, "along": along, "value": value, "us_per_network": 7.0 * value}
                for job in (OURS, FAST, "prune") for along in speed_page.AXES for value in (1, 64)],
     "targets": [{"what": "even", "job": OURS, "best_at": 1, "worst_at": 64, "measured": 0.07,
@@ -122,7 +122,7 @@ def test_missed_cores_come_with_what_every_part_gained(found):
     one, two = (OURS, "batches", 1), (OURS, "batches", 2)
     found["training"]["targets"] = [target(one, two, 1.7, 1.8, 1.8)]
     assert speed_page.missed(found["training"], found["costs"]).endswith(
-        "two cores shorten the parts of a step by factors of 2 (products, 60% of the time), "
+        "Two cores shorten the parts of a step by factors of 2 (products, 60% of the time), "
         "1.5 (Adam, 30% of the time), 1 (rest, 10% of the time).\n")
 
 
