@@ -59,11 +59,12 @@ test: lint      ## unit tests, every notebook as a test, lint (minutes)
 test-fast: .venv/.ok  ## unit tests without notebooks and slow tests (under a minute)
 	$(PY) -m pytest -n 2 -m "not slow" tests
 
-test-slow: .venv/.ok  ## only the slow unit tests
+test-slow: .venv/.ok  ## only the slow unit tests, and ten times the examples of all properties
 	$(PY) -m pytest -n 2 -m slow tests
+	$(PY) -m pytest -n 2 --dist=load -m hypothesis --hypothesis-profile=long tests
 
 # What depends on how networks are trained.
-TRAINING := $(addprefix tests/test_,fused.py training.py engine.py company.py going_on.py schedule.py square.py draws.py dead_nodes.py benchmarks.py)
+TRAINING := $(addprefix tests/test_,fused.py training.py engine.py company.py going_on.py schedule.py square.py draws.py dead_nodes.py training_properties.py benchmarks.py)
 
 test-extras: .venv-fast/.ok  ## the tests of training and its benchmark with the extras `fast` and `bench`
 	.venv-fast/bin/python -m pytest -n 2 --junit-xml=build/extras.xml $(TRAINING)

@@ -139,7 +139,8 @@ def mean_losses(logits: Tensor, y: Tensor) -> Tensor:
     logits: (networks, logits, samples); y: (networks, samples) labels.
     """
     logits = logits[:, 0] if logits.shape[1] == 1 else logits.mT
-    # in double precision, so that rounding to single hides which elements were vectorised
+    # in double precision, so that rounding to single hides which elements were vectorised; of
+    # networks in double precision it cannot hide a last bit
     return point_losses(logits.double(), y).mean(1).to(logits.dtype)
 
 

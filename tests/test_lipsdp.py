@@ -108,7 +108,8 @@ def test_the_transposed_network_has_the_same_optimum():
     """Multipliers L^2 / D_k do for it what D_k does for the network; the ways there differ."""
     networks = double(tiny(4, (2, 20, 20, 1)))
     weights = [weight.mT for weight in layers(networks)[::-1]]
-    transposed = Networks(weights, [torch.zeros(4, n).double() for n in (20, 20, 2)], networks.seeds)
+    biases = [torch.zeros(4, n).double() for n in (20, 20, 2)]
+    transposed = Networks(weights, biases, networks.seeds)
     found = [lipschitz_bound(each) for each in (networks, transposed)]
     torch.testing.assert_close(*found, rtol=5e-3, atol=0)
 

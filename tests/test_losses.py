@@ -3,19 +3,20 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from examples import refuses
 from helpers.losses import point_losses
+from strategies import tries
 
 logits = st.floats(-30, 30)
 CUT = 3e-9  # PyTorch's softplus(x) is x above 20, where log(1 + exp(-x)) is at most this
 
 
-@settings(max_examples=50)
+@tries(50)
 @given(arrays(float, (2, 4), elements=logits), arrays(np.int64, 4, elements=st.integers(0, 1)))
 def test_one_logit_is_the_binary_cross_entropy(z, y):
     z, y = torch.from_numpy(z), torch.from_numpy(y)
@@ -23,7 +24,7 @@ def test_one_logit_is_the_binary_cross_entropy(z, y):
     torch.testing.assert_close(point_losses(z, y), expected, rtol=1e-12, atol=CUT)
 
 
-@settings(max_examples=50)
+@tries(50)
 @given(arrays(float, (2, 4, 3), elements=logits), arrays(np.int64, 4, elements=st.integers(0, 2)))
 def test_many_logits_are_the_cross_entropy(z, y):
     z, y = torch.from_numpy(z), torch.from_numpy(y)

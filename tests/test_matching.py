@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from examples import MOONS, double, tiny
 from helpers.compare import barrier, cka, loss, match_nodes
 from helpers.networks import Networks
+from strategies import tries
 
 X, Y = MOONS.x_test, MOONS.y_test
 A, B = double(tiny(3)), double(tiny(3, scheme="he_uniform"))
@@ -23,7 +24,7 @@ def permuted(networks, order):
     return Networks(w, b, networks.seeds)
 
 
-@settings(max_examples=15)
+@tries(15)
 @given(st.integers(0, 10**6))
 def test_a_known_permutation_is_recovered(seed):
     generator = torch.Generator().manual_seed(seed)

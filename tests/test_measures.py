@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from examples import FEW
+from helpers import measures
 from helpers.arms import ARMS, Cut, Setting, cuts, training_flops
 from helpers.bounds import ladder
 from helpers.compare import accuracy, barrier, disagreement, function_distance, loss, plane
@@ -114,6 +115,14 @@ def test_dead_and_constant_nodes(arms, corner):
             for place, k in (("first", 0), ("last", 1))})
     agrees({f"{corner}_constant_{place}": (np.ptp(outputs[k], axis=1) == 0).mean(1)
             for place, k in (("first", 0), ("last", 1))})
+
+
+def test_a_node_of_one_value_above_zero_is_constant_but_not_dead():
+    networks = initial()
+    networks.weights[0].data[:, :3], networks.biases[0].data[:, :3] = 0, 1
+    found = measures._of_nodes("B", networks, MOONS)
+    live = found["B_constant_first"] - found["B_dead_first"]
+    torch.testing.assert_close(live, torch.full((len(networks),), 0.3, dtype=torch.float64))
 
 
 def kernel_1(arms, name, i):

@@ -8,7 +8,7 @@ import torch
 from examples import FEW, MOONS, furthest, refuses, same_bits, tiny
 from helpers.data import moons
 from helpers.networks import initialise
-from helpers.pruning import choose, everything, prune
+from helpers.pruning import everything
 from helpers.square import (
     OTHER,
     Square,
@@ -29,24 +29,6 @@ KEPT = everything(INITIAL)
 
 def same_nodes(a, b):
     return all(map(torch.equal, a, b))
-
-
-@pytest.mark.parametrize("scored_on", ["dense", "initial"])
-@pytest.mark.parametrize("compensation, layers", [("mean", None), ("none", [1]), ("linear", [0])])
-def test_every_corner_follows_from_the_one_before(scored_on, compensation, layers):
-    square = commute(INITIAL, MOONS, FEW, "std", 0.4, compensation, layers, scored_on, 7)
-    assert square.initial is INITIAL
-    assert same_bits(square.dense, train(INITIAL, MOONS, FEW).networks)
-    scored = getattr(square, scored_on)
-    assert same_nodes(square.kept, choose(scored, MOONS, "std", 0.4, layers))
-    assert same_bits(square.train_first, prune(square.dense, square.kept, MOONS, compensation))
-    fine_tuned = train(square.train_first, MOONS, replace(FEW, steps=7)).networks
-    assert same_bits(square.fine_tuned, fine_tuned)
-    pruned = prune(INITIAL, square.kept, MOONS, compensation)
-    assert same_bits(square.prune_first, train(pruned, MOONS, FEW).networks)
-    for networks in square.dense, square.train_first, square.fine_tuned, square.prune_first:
-        assert networks.seeds == (3, 1, 0)
-    assert square.problem is MOONS and square.recipe is FEW and square.compensation == compensation
 
 
 @pytest.mark.parametrize("name", ["initial", "dense", "train_first", "fine_tuned", "prune_first"])

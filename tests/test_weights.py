@@ -278,13 +278,15 @@ def test_shuffled_networks_keep_their_own_roles_only_where_left_alone(problem):
     assert torch.equal(same, alive[1]) and torch.equal(of_both, comparable)
 
 
-def test_constant_nodes_have_no_role(problem):
+@pytest.mark.parametrize("shift", [-100, 100])
+def test_constant_nodes_have_no_role(problem, shift):
     networks = initialise(WIDTHS, range(2))
-    biases = [bias.detach().clone() for bias in networks.biases]
-    biases[0][:, :5] = -100
-    dead = Networks(networks.weights, biases, networks.seeds)
-    _, comparable = same_roles(networks, dead, problem.x_test)
-    layers = dead.activations(problem.x_test)
+    weights, biases = ([part.detach().clone() for part in parts]
+                       for parts in (networks.weights, networks.biases))
+    weights[0][:, :5], biases[0][:, :5] = 0, shift  # dead, or of one value above 0
+    constant = Networks(weights, biases, networks.seeds)
+    _, comparable = same_roles(networks, constant, problem.x_test)
+    layers = constant.activations(problem.x_test)
     assert comparable.tolist() == (7 + (layers[1].amax(1) > layers[1].amin(1)).sum(1)).tolist()
 
 
