@@ -8,8 +8,10 @@ OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
 # A backend set by the caller would silently remove every figure from the notebooks.
 unexport MPLBACKEND
+# Files here are UTF-8 wherever make runs.
+export PYTHONUTF8 := 1
 
-.PHONY: help install report test test-fast test-slow test-extras test-browser lab refresh bench sweep home lint lock clean
+.PHONY: help install report test test-fast test-slow test-extras test-machines test-lowest test-browser lab refresh bench bench-playground sweep home lint lock clean
 .DEFAULT_GOAL := help
 
 help:           ## list these commands
@@ -35,6 +37,12 @@ install: .venv/.ok  ## create .venv with the tested versions of everything below
 .venv-fast/.ok: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-fast
 	$(subst $(PY),.venv-fast/bin/python,$(INSTALL)) -e '.[test,fast,bench]'
+	@touch $@
+
+# The oldest versions allowed, as pyproject.toml has them.
+.venv-lowest/.ok: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[run,docs,test]'
 	@touch $@
 
 # What checks the playground's JavaScript; pip brought npm.
@@ -69,6 +77,12 @@ TRAINING := $(addprefix tests/test_,fused.py training.py engine.py company.py go
 test-extras: .venv-fast/.ok  ## the tests of training and its benchmark with the extras `fast` and `bench`
 	.venv-fast/bin/python -m pytest -n 2 --junit-xml=build/extras.xml $(TRAINING)
 
+test-machines: .venv/.ok  ## a notebook and some tests on odd machines: one thread, no home, other processors ...
+	$(PY) -m pytest -n 2 --dist=load --junit-xml=build/machines.xml tests/machines
+
+test-lowest: .venv-lowest/.ok  ## the unit tests with the oldest versions allowed (gigabytes to install)
+	.venv-lowest/bin/python -m pytest -n 2 -m "not slow" --junit-xml=build/lowest.xml tests
+
 test-browser: .venv/.browser .venv/.playground build/html/index.html  ## the built site and JupyterLab in a real browser
 	$(PY) -m pytest -n 2 --dist=load --junit-xml=build/browser.xml tests/browser
 
@@ -81,10 +95,12 @@ lint: .venv/.ok  ## ruff over modules, tests and notebooks
 lab: .venv/.lab  ## open the notebooks in JupyterLab
 	$(PY) -m jupyterlab --notebook-dir=notebooks
 
-bench: .venv/.browser .venv-fast/.ok  ## how fast: training against others, what the rest costs, workers, the playground
+bench: .venv/.ok .venv-fast/.ok  ## how fast: training against others, what the rest costs, workers (5 minutes)
 	.venv-fast/bin/python -m benchmarks.training
 	.venv-fast/bin/python -m benchmarks.costs
 	$(PY) benchmarks/sweep.py
+
+bench-playground: .venv/.browser  ## how fast the playground is, and how close to PyTorch
 	$(PY) benchmarks/playground.py
 
 sweep: .venv/.ok  ## measure every setting of the study anew and rewrite results/ (over an hour)
@@ -103,4 +119,4 @@ lock:           ## resolve pyproject.toml afresh and rewrite constraints.txt
 	mv build/constraints.txt constraints.txt
 
 clean:          ## remove .venv and everything built
-	rm -rf .venv .venv-fast build report/playground/node_modules *.egg-info
+	rm -rf .venv .venv-fast .venv-lowest build report/playground/node_modules *.egg-info

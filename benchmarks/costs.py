@@ -26,7 +26,7 @@ from helpers.recipes import POST, Recipe
 from helpers.square import commute
 from helpers.training import reference_engine, train
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 def jobs() -> dict[str, Callable]:

@@ -50,7 +50,7 @@ def _link(folder: Path, name: str, linked: dict, importers: tuple, where: str) -
         raise ValueError(f"{where}: there is no module {folder / name}")
     if name in linked:
         return
-    text = (folder / name).read_text()
+    text = (folder / name).read_text(encoding="utf-8")
     parts, exports, end = [], [], 0
     for where, found in _statements(name, text):
         parts.append(text[end:found.start()])

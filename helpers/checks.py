@@ -1,5 +1,6 @@
 """Checks of arguments: one line that names the argument, its value and what was expected."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
@@ -65,7 +66,7 @@ def real(name: str, value, low: float, below: float = float("inf")) -> float:
     """Return `value` as a float in [low, below); TypeError or ValueError otherwise."""
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} is {shown(value)}; expected a number")
-    if not low <= value < min(below, 2**1024):  # integers may be larger than any float
+    if not low <= value < below or value > sys.float_info.max:  # as only integers can be
         raise ValueError(f"{name} is {shown(value)}; expected a number in [{low}, {below})")
     return float(value)
 

@@ -127,7 +127,8 @@ def _source() -> tuple[str, str, str]:
     if not PLAYGROUND.is_dir():
         raise FileNotFoundError(f"there is no {PLAYGROUND}; Explorer needs the whole repository")
     return (f"export default {bundle(PLAYGROUND, 'widget.js')};",
-            (PLAYGROUND / "playground.css").read_text(), bundle(PLAYGROUND, "worker.js"))
+            (PLAYGROUND / "playground.css").read_text(encoding="utf-8"),
+            bundle(PLAYGROUND, "worker.js"))
 
 
 def _place(square: Square, seed: int | None) -> int:

@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 PINS = (ROOT / "constraints.txt").read_text().split()
+LOWEST = (ROOT / "constraints-lowest.txt").read_text().split()
+TESTED_LOWEST = ("run", "docs", "test")  # with the core, what `make test-lowest` installs
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
 APART = {"fast", "bench"}
 PIP = next(entry["pip"] for entry in CONDA if isinstance(entry, dict))
@@ -60,3 +62,8 @@ def test_conda_leaves_the_packages_to_pip_and_the_pins():
 def test_make_installs_only_extras_that_exist():
     named = re.findall(r"-e '\.\[(.*?)\]'", (ROOT / "Makefile").read_text())
     assert named and set(",".join(named).split(",")) <= set(EXTRAS)
+
+
+def test_the_lower_bounds_are_the_versions_tested():
+    lines = PROJECT["dependencies"] + [line for name in TESTED_LOWEST for line in EXTRAS[name]]
+    assert sorted(line.replace(">=", "==") for line in lines) == sorted(LOWEST)

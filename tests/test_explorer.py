@@ -170,12 +170,12 @@ def test_where_no_kernel_runs_there_is_a_picture():
 
 def test_what_the_browser_gets_are_valid_scripts(tmp_path):
     shown = Explorer(SQUARE)
-    (tmp_path / "widget.mjs").write_text(shown._esm)
-    (tmp_path / "worker.cjs").write_text(shown._worker)
+    (tmp_path / "widget.mjs").write_text(shown._esm, encoding="utf-8")
+    (tmp_path / "worker.cjs").write_text(shown._worker, encoding="utf-8")
     said = 'import { readFileSync } from "node:fs"; import { Script } from "node:vm";\n' \
            'new Script(readFileSync("worker.cjs", "utf8"));\n' \
            'console.log(typeof (await import("./widget.mjs")).default.render);'
-    (tmp_path / "try.mjs").write_text(said)
+    (tmp_path / "try.mjs").write_text(said, encoding="utf-8")
     assert run("node", "try.mjs", folder=tmp_path) == (0, "function\n")
     assert shown._css == (PLAYGROUND / "playground.css").read_text()
 

@@ -1,0 +1,191 @@
+"""Machines unlike the one where all was measured: a notebook's Checks and a slice of the tests.
+
+Each machine is two processes, one that runs a notebook as `make report` does and one that runs
+tests; what the notebook prints is what it stores. Where processors differ, its Checks speak.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import answers
+from test_notebooks import words
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOK = "04_std_pruning.ipynb"  # trains, prunes and draws
+SLICE = ["tests/test_training.py", "tests/test_engine.py", "tests/test_pruning.py",
+         "tests/test_bundle.py", "tests/test_explorer.py"]
+RUN = """
+import sys
+from pathlib import Path
+import helpers
+from run_notebooks import execute_all, set_environment
+root, target = map(Path, sys.argv[1:])
+assert Path(helpers.__file__).is_relative_to(root), helpers.__file__
+set_environment(target)
+execute_all([root / "notebooks" / "NOTEBOOK"], target)
+""".replace("NOTEBOOK", NOTEBOOK)
+READ_ONLY = """
+mount --bind . "$PWD" && mount -o remount,ro,bind "$PWD" && mount -t tmpfs tmpfs "$PWD/build" &&
+cd "$PWD" && ! touch README.md 2> /dev/null && exec "$0" "$@"
+"""
+INSIDE = """
+import sys
+from pathlib import Path
+import test_machines
+test_machines.on_read_only(Path(sys.argv[1]))
+"""
+NEWER = "AVX512F AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL"  # as NumPy calls them
+NOWHERE = "/dev/null/home"  # not even root can make a folder there
+HOMES = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "MPLCONFIGDIR",
+         "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is odd: variables (None: not set), a shell's words before the command, its processor."""
+
+    variables: dict = field(default_factory=dict)
+    shell: str = ""
+    other_processor: bool = False
+
+
+MACHINES = {
+    "one thread": Machine({"OMP_NUM_THREADS": "1"}),
+    "more threads than cores": Machine({"OMP_NUM_THREADS": "8"}),
+    "no compiler": Machine({"PATH": str(Path(sys.executable).parent), "CC": None, "CXX": None}),
+    "a backend": Machine({"MPLBACKEND": "svg"}),
+    "no home": Machine({"HOME": NOWHERE} | dict.fromkeys(HOMES)),
+    "plain locale": Machine({"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0",
+                             "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": None}),
+    "another time zone": Machine({"TZ": "Pacific/Kiritimati", "SOURCE_DATE_EPOCH": "0"}),
+    "no such time zone": Machine({"TZ": "Nowhere/At_All"}),
+    "no standard input": Machine(shell="<&-"),
+    "few open files": Machine(shell="ulimit -n 128;"),
+    "without AVX-512": Machine(
+        {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+         "ONEDNN_MAX_CPU_ISA": "AVX2", "NPY_DISABLE_CPU_FEATURES": NEWER}, other_processor=True),
+    "without AVX": Machine(
+        {"ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+         "ONEDNN_MAX_CPU_ISA": "SSE41", "NPY_DISABLE_CPU_FEATURES": f"AVX2 FMA3 {NEWER}"},
+        other_processor=True),
+}
+
+
+def run(command, machine, root):
+    """Run Python with arguments on a machine, in a checkout; fail with all that it wrote."""
+    paths = os.pathsep.join([str(root), str(root / "report")])
+    variables = os.environ | {"PYTHONPATH": paths} | machine.variables
+    variables = {name: value for name, value in variables.items() if value is not None}
+    line = f'{machine.shell} exec "$0" "$@"'
+    if machine.shell.startswith("<"):
+        line = f'exec "$0" "$@" {machine.shell}'
+    done = subprocess.run(["/bin/sh", "-c", line, sys.executable, *map(str, command)],
+                          cwd=root, env=variables, capture_output=True)
+    text = (done.stdout + done.stderr).decode(errors="replace")
+    assert done.returncode == 0, text
+    return text
+
+
+def shown(path):
+    """What a notebook shows: the text of each output, and how many pictures there are."""
+    outputs = [output for _, output in answers.outputs(nbformat.read(path, as_version=4))]
+    texts = [re.sub(r"at 0x[0-9a-f]+", "at ADDRESS", words(output)) for output in outputs]
+    return texts, sum("image/png" in output.get("data", {}) for output in outputs)
+
+
+def check_notebook(machine, root, target):
+    """Run the notebook; its Checks are asserts, so that a run that ends has passed them."""
+    run(["-c", RUN, root, target], machine, root)
+    (texts, pictures), (stored, stored_pictures) = (
+        shown(folder / NOTEBOOK) for folder in (target, ROOT / "notebooks"))
+    assert pictures == stored_pictures > 0
+    if not machine.other_processor:
+        assert texts == stored
+
+
+def check_tests(machine, root):
+    """Run a slice of the unit tests; pytest fails also where it finds none."""
+    run(["-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", "-m", "not slow", *SLICE],
+        machine, root)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Return a function that copies what a checkout holds to a folder."""
+    def copy(folder):
+        built = [".*", "build", "node_modules", "__pycache__", "*.egg-info"]
+        return shutil.copytree(ROOT, tmp_path / folder, ignore=shutil.ignore_patterns(*built))
+    return copy
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_a_notebook_and_the_tests_hold_on_a_machine_with(name, tmp_path, count):
+    check_notebook(MACHINES[name], ROOT, tmp_path)
+    check_tests(MACHINES[name], ROOT)
+    count("machines", 1)
+
+
+def test_a_checkout_lies_at_a_path_with_spaces_and_letters_beyond_ascii(checkout, tmp_path, count):
+    root = checkout("Größe & Maß – 枝刈り 'of' nets")
+    check_notebook(Machine(), root, tmp_path / "out put é")
+    check_tests(Machine(), root)
+    count("machines", 1)
+
+
+def test_a_checkout_is_written_to_in_build_alone(checkout, count):
+    root = checkout("checkout")
+    (root / "build").mkdir()
+    own_mounts = ["unshare", "--map-root-user", "--mount", "/bin/sh", "-c"]
+    if not shutil.which("unshare") or subprocess.run([*own_mounts, "true"]).returncode:
+        pytest.skip("no mounts of one's own on this machine")
+    folders = [ROOT, ROOT / "report", ROOT / "tests", Path(__file__).parent]
+    done = subprocess.run(
+        [*own_mounts, READ_ONLY, sys.executable, "-c", INSIDE, root], cwd=root, text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders))}, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    count("machines", 1)
+
+
+def on_read_only(root):
+    """Check a checkout that lies under a read-only mount; called inside it."""
+    check_notebook(Machine(), root, root / "build/notebooks")
+    check_tests(Machine(), root)
+
+
+def test_a_notebook_saved_with_another_kernel_runs_in_this_one(checkout, tmp_path, count):
+    root = checkout("checkout")
+    path = root / "notebooks" / NOTEBOOK
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.kernelspec = {
+        "name": "conda-env-other-py", "display_name": "Other", "language": "python"}
+    nbformat.write(notebook, path)
+    check_notebook(Machine({"HOME": str(home_with_a_kernel(tmp_path))}), root, tmp_path / "out")
+    run(["-m", "pytest", "-q", "-p", "no:cacheprovider", path], Machine(), root)
+    count("machines", 1)
+
+
+def home_with_a_kernel(folder):
+    """A home where another Python, long gone, once installed itself as the kernel python3."""
+    kernel = folder / "home/.local/share/jupyter/kernels/python3"
+    kernel.mkdir(parents=True)
+    spec = {"argv": ["/gone/bin/python", "-f", "{connection_file}"], "display_name": "Gone",
+            "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(spec))
+    return folder / "home"
+
+
+def test_make_gives_python_one_encoding_and_no_backend():
+    odd = {"LC_ALL": "C", "PYTHONUTF8": "0", "MPLBACKEND": "agg"}
+    rule = "--eval=shown: ; @echo $${PYTHONUTF8-none} $${MPLBACKEND-none}"
+    done = subprocess.run(["make", "--silent", rule, "shown"], cwd=ROOT, env=os.environ | odd,
+                          text=True, capture_output=True, check=True)
+    assert done.stdout.split() == ["1", "none"]
