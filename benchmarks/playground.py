@@ -1,8 +1,8 @@
 """How fast is the playground, and does it compute what PyTorch computes?
 
-`make bench-playground` runs the playground's modules under node, the whole page in the browser of this
-machine, and the same networks in PyTorch. What it finds goes to results/playground.json: the site's
-page "Which first?" shows it.
+`make bench-playground` runs the playground's modules under node, the whole page in the browser of
+this machine, and the same networks in PyTorch. What it finds goes to results/playground.json: the
+site's page "Which first?" shows it.
 """
 
 import json

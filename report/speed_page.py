@@ -163,7 +163,7 @@ def targets_table(training, costs):
     """Write the table of targets: what was asked for, what was measured, met or missed."""
     rows = [[row["what"], f"{row['measured']:.2f}", asked(row), verdict(row["met"])]
             for row in training["targets"]]
-    rows += [[row["what"], f"worst {row['measured']:.0%} above", f"at most {row['wanted']:.0%}",
+    rows += [[row["what"], f"worst {row['measured']:.1%} above", f"at most {row['wanted']:.0%}",
               verdict(row["met"])] for row in costs["targets"]]
     rows += [[f"{row['contender']}: memory grows in proportion to the networks",
               f"{row['bent']:.1%} off a straight line", f"at most {row['straight']:.0%}",

@@ -76,7 +76,7 @@ def test_the_page_holds_a_text_for_every_include_and_both_pictures(found, tmp_pa
     (("training", "profiles", 0, "us_per_network_step"), "6 (60%)", "16 (80%)"),
     (("training", "processor"), "a processor", "another one"),
     (("costs", "costs", 0, "ms_per_network"), "0.75", "0.25"),
-    (("costs", "targets", 0, "measured"), "7%", "9%"),
+    (("costs", "targets", 0, "measured"), "7.0%", "9.0%"),
     (("costs", "memory", 0, "per_network"), "140 kB", "280 kB"),
     (("costs", "growth", 1, "us_per_network"), "448", "999")])
 def test_a_number_that_changes_is_another_on_the_page(found, place, before, after):
@@ -87,7 +87,7 @@ def test_a_number_that_changes_is_another_on_the_page(found, place, before, afte
         holder = holder[key]
     value = holder[last]
     holder[last] = {"456": 456.0, "45.6 times": 45.6, "45.60": 45.6, "16 (80%)": 16.0,
-                    "0.25": 0.25, "9%": 0.09, "280 kB": 280e3, "999": 999.0}.get(after, after)
+                    "0.25": 0.25, "9.0%": 0.09, "280 kB": 280e3, "999": 999.0}.get(after, after)
     changed = "".join(speed_page.texts(found).values())
     assert before in said and after not in said, value
     assert after in changed
