@@ -277,7 +277,7 @@ CONTENDERS = {
     NUMBA: Contender(with_numba, 224, 32, "numba", "numba"),
     LOOP: Contender(plain_loop, 2, 2),
     FUSED: Contender(partial(plain_loop, fused=True), 2, 2),
-    VMAP: Contender(vmapped, 128, 32),
+    VMAP: Contender(vmapped, 256, 32),
     SKLEARN: Contender(scikit_learn, 2, 1),
     JAX: Contender(jax_vmapped, 32, 4, "jax", "jax"),
     PRODUCTS: Contender(matrix_products, 32, 4, trains=False),

@@ -26,7 +26,7 @@ from helpers.recipes import POST, Recipe
 from helpers.square import commute
 from helpers.training import reference_engine, train
 
-ROUNDS = 2
+ROUNDS = 3
 
 
 def jobs() -> dict[str, Callable]:

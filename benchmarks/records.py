@@ -6,6 +6,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import torch
+
 from helpers import files
 from helpers.results import processor
 
@@ -15,8 +17,9 @@ PACKAGES = "torch", "numpy", "scikit-learn", "jax", "numba"
 
 
 def machine() -> dict:
-    """Return processor, cores and versions; no user, host or path."""
+    """Return processor, cores, vector instructions and versions; no user, host or path."""
     return {"processor": processor(), "processor_cores": os.cpu_count(),
+            "vectors": torch.backends.cpu.get_cpu_capability(),
             "versions": {"python": platform.python_version(), **_versions()}}
 
 

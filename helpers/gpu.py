@@ -32,7 +32,8 @@ def train_whole(networks: Networks, problem: Problem, recipe: Recipe = POST,
 
     As `train`, on other batches: those of a seed are the same in any company and on any GPU.
     At most 64 nodes per layer and 64 samples per batch; single precision, products by three
-    passes of the tensor cores. Raises TypeError or ValueError for anything else.
+    passes of the tensor cores. Snapshots and moments are not kept. Raises TypeError or ValueError
+    for anything else.
     """
     order_seeds = check_training(networks, problem, recipe, order_seeds, loss_every, 0)
     _check_shape(networks, recipe)
@@ -42,12 +43,14 @@ def train_whole(networks: Networks, problem: Problem, recipe: Recipe = POST,
                   zip(networks.weights, networks.biases, strict=True) for parameter in layer]
     losses = like.new_empty(len(networks), len(records))
     seeds = torch.tensor(order_seeds, device=like.device)
-    _train[(len(networks),)](
-        *parameters, seeds, PURPOSES.index("batch order"), problem.x_train.to(like).T.contiguous(),
-        problem.y_train.to(like), _step_sizes(recipe).to(like), losses, recipe.steps,
-        len(problem.x_train), loss_every, len(records), recipe.epsilon,
-        *(1 - beta for beta in recipe.betas), FIRST=first, SECOND=second, BATCH=recipe.batch_size,
-        ROWS=_padded(first), COLUMNS=_padded(second), SAMPLES=_padded(recipe.batch_size))
+    with torch.cuda.device_of(like):  # Triton takes the current GPU
+        _train[(len(networks),)](
+            *parameters, seeds, PURPOSES.index("batch order"),
+            problem.x_train.to(like).T.contiguous(), problem.y_train.to(like),
+            _step_sizes(recipe).to(like), losses, recipe.steps, len(problem.x_train), loss_every,
+            len(records), recipe.epsilon, *(1 - beta for beta in recipe.betas), FIRST=first,
+            SECOND=second, BATCH=recipe.batch_size, ROWS=_padded(first), COLUMNS=_padded(second),
+            SAMPLES=_padded(recipe.batch_size))
     run = Run(Networks(parameters[::2], parameters[1::2], networks.seeds), losses, tuple(records),
               (), ())
     warn_if_diverged(run)

@@ -180,5 +180,5 @@ signature = types.void(f4[:, :, ::1], i8[::1], f4[:, ::1], f4[:, ::1], i4[:, :, 
                        f4[:, :, :, ::1], f4[::1], f4[:, ::1])
 try:
     train = njit(signature, nogil=True, cache=True, **OPTIONS)(_steps)
-except RuntimeError:  # no folder for compiled code can be written: every process compiles its own
+except (RuntimeError, OSError):  # no folder for compiled code: every process compiles its own
     train = njit(signature, nogil=True, **OPTIONS)(_steps)

@@ -43,7 +43,7 @@ class Run:
 
     losses: (networks, records), the batch loss before each recorded step `loss_steps`;
     snapshots: the networks at `snapshot_steps`, from the start to the end; moments: what Adam
-    needs to go on, None for other optimisers and where no step was taken.
+    needs to go on, None for other optimisers, where no step was taken or they were not kept.
     """
 
     networks: Networks
@@ -172,13 +172,17 @@ def warn_if_diverged(run: Run) -> None:
 def _check_alike(groups: list[Networks], problems: list[Problem]) -> None:
     """Raise ValueError unless all groups and all problems have the shapes of the first."""
     for draw, (group, problem) in enumerate(zip(groups, problems, strict=True)):
-        if group.widths != groups[0].widths:
-            raise ValueError(f"groups[{draw}] has widths {group.widths}; expected those of the "
-                             f"first, {groups[0].widths}")
+        if _kind(group) != _kind(groups[0]):
+            raise ValueError(f"groups[{draw}] has {_kind(group)}; expected as the first, "
+                             f"{_kind(groups[0])}")
         shape, first = problem.x_train.shape, problems[0].x_train.shape
         if shape != first or problem.classes != problems[0].classes:
             raise ValueError(f"problems[{draw}] has {problem.classes} classes and training points "
                              f"{tuple(shape)}; expected {problems[0].classes} and {tuple(first)}")
+
+
+def _kind(networks: Networks) -> str:
+    return f"widths {networks.widths}, {networks.weights[0].dtype} on {networks.device}"
 
 
 def _check_moments(groups: list[Networks], moments, recipe: Recipe) -> None:
@@ -191,10 +195,10 @@ def _check_moments(groups: list[Networks], moments, recipe: Recipe) -> None:
     for draw, (group, own) in enumerate(zip(groups, moments, strict=True)):
         if not isinstance(own, Moments):
             raise TypeError(f"moments[{draw}] is {checks.shown(own)}; expected Moments")
-        found = [(part.widths, part.seeds) for part in (own.mean, own.square)]
-        if found != [(group.widths, group.seeds)] * 2 or own.step != moments[0].step:
+        found = [(_kind(part), part.seeds) for part in (own.mean, own.square)]
+        if found != [(_kind(group), group.seeds)] * 2 or own.step != moments[0].step:
             raise ValueError(f"moments[{draw}] belong to other networks or another step; expected "
-                             f"widths {group.widths}, step {moments[0].step}")
+                             f"{_kind(group)}, step {moments[0].step}")
 
 
 def check_training(networks, problem, recipe, order_seeds, loss_every: int,
@@ -220,7 +224,8 @@ def check_training(networks, problem, recipe, order_seeds, loss_every: int,
 
 @contextmanager
 def reference_engine():
-    """Train with PyTorch inside, as without the extra `fast`: for the bits of stored results."""
+    """Train with PyTorch in this thread, as without the extra `fast`: the bits of stored results.
+    """
     token = _reference.set(True)
     try:
         yield
@@ -235,7 +240,9 @@ def _fastest(networks: Networks, recipe: Recipe):
         return _run
     try:
         from helpers.fused import train_chunk  # imports Numba and compiles, seconds at first
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if error.name not in ("numba", "llvmlite"):
+            raise
         return _run
     return train_chunk
 

@@ -120,8 +120,8 @@ def growth_figure(costs):
 
 def span(numbers):
     """Write the least and the largest of some numbers."""
-    least, *_, most = sorted(numbers)
-    return f"{least} to {most}"
+    numbers = list(numbers)
+    return f"{min(numbers)} to {max(numbers)}"
 
 
 def grown(costs, job, along):
@@ -225,10 +225,16 @@ def why(row, training):
     begin = f"{row['what']}: {row['measured']:.2f}."
     if one != cores:
         other = parts_of(training, workload, cores)
-        gained = ", ".join(f"{parts[part] / other[part]:.2g} ({part}, {share(parts, part)} of the "
-                           "time)" for part in parts if min(parts[part], other[part]) > 0)
-        cores = cores_of(cores).capitalize()
-        return f"{begin} {cores} shorten the parts of a step by factors of {gained}."
+        gained = ", ".join(f"a factor of {parts[part] / other[part]:.2g} ({part}, "
+                           f"{share(parts, part)} of the time)"
+                           for part in parts if min(parts[part], other[part]) > 0)
+        if fast != training["engines"][0]:
+            return f"{begin} Nothing in it waits for another: every thread trains networks alone."
+        return f"{begin} {cores_of(cores).capitalize()} do the parts of a step faster by {gained}."
+    if fast != training["engines"][0]:
+        before, after = (number(times[name, workload, one]) for name in (slow, fast))
+        return (f"{begin} {before} µs ({slow}) against {after} ({fast}), whose kernel no profiler "
+                "sees into.")
     floor = times[training["floor"], workload, one]
     return (f"{begin} A step on PyTorch is " + ", ".join(
         f"{share(parts, part)} {part}" for part in sorted(parts, key=parts.get, reverse=True))
@@ -287,4 +293,5 @@ def costs_table(costs):
 def machine(found):
     """Write what something was measured on and with."""
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    return f"{found['processor']}, {found['processor_cores']} cores; {versions}.\n"
+    return (f"{found['processor']}, {found['processor_cores']} cores, vectors of "
+            f"{found['vectors']}; {versions}.\n")

@@ -3,9 +3,9 @@
 import dataclasses
 import json
 import os
-import re
 from contextlib import nullcontext
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -224,7 +224,7 @@ def test_results_keep_what_other_benchmarks_found(folders):
     here = records.machine()
     assert stored == {"costs": here | {"a": 3}, "training": here | {"b": 2}}
     assert json.loads((folders["bench"] / "costs.json").read_text()) == stored["costs"]
-    assert re.search(r"/home|/root|/work", json.dumps(stored)) is None
+    assert not any(trace in json.dumps(stored) for trace in (str(Path.home()), os.getcwd()))
 
 
 def test_a_straight_line_is_told_from_a_bent_one():

@@ -13,7 +13,8 @@ import torch
 from scipy.stats import ks_2samp
 
 from examples import FEW, MOONS, double, furthest, parameters, same_bits, three_classes, tiny
-from helpers import training
+from helpers import tasks, training
+from helpers.arms import Setting
 from helpers.compare import accuracy
 from helpers.data import moons, spirals
 from helpers.networks import initialise
@@ -170,8 +171,40 @@ def test_what_the_kernel_cannot_do_goes_to_the_reference(monkeypatch):
     with reference_engine():
         assert chosen(monkeypatch) == "reference"
     assert chosen(monkeypatch) == "kernel"
-    monkeypatch.setitem(sys.modules, "helpers.fused", None)  # as without Numba
-    assert chosen(monkeypatch) == "reference"
+    missing = ModuleNotFoundError("no numba", name="numba")
+    for module, expected in (("numba", "reference"), ("something else", None)):
+        missing.name = module
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "helpers.fused", Broken(missing))
+            if expected:
+                assert chosen(patch) == expected
+            else:
+                with pytest.raises(ModuleNotFoundError):
+                    chosen(patch)
+
+
+def test_networks_elsewhere_go_to_the_reference():
+    assert training._fastest(initialise((2, 3, 1), (0,), device="meta"), FEW) is training._run
+
+
+def test_sweeps_keep_to_the_reference(monkeypatch):
+    used = []
+    monkeypatch.setattr(tasks, "rows", lambda *_: used.append(training._fastest(tiny(), FEW)))
+    with pytest.raises(RuntimeError):  # what `rows` gave is no table
+        tasks.compute(tasks.Task(Setting(seeds=(0,)), (), ()))
+    assert used == [training._run]
+
+
+class Broken:
+    """A module that cannot be imported from."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __getattr__(self, name):
+        if name == "train_chunk":
+            raise self.error
+        raise AttributeError(name)
 
 
 def fresh(code, **variables):

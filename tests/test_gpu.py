@@ -1,6 +1,9 @@
 """The kernel for GPUs computes what the engine computes, on batches counted by Philox.
 
-Runs on a GPU, or in Triton's interpreter: TRITON_INTERPRET=1 with triton and numpy < 2.4.
+Runs on a GPU, or in Triton's interpreter, which needs an older NumPy. In an environment of its own:
+
+    pip install -e '.[test]' triton 'numpy<2.4'
+    TRITON_INTERPRET=1 pytest -o addopts= tests/test_gpu.py
 """
 
 import os

@@ -10,7 +10,8 @@ from PIL import Image
 import speed_page
 
 OURS, FAST, LOOP, FLOOR = "ours", "ours, compiled", "a loop", "products"
-VERSIONS = {"processor": "a processor", "processor_cores": 2, "versions": {"python": "3.11"}}
+VERSIONS = {"processor": "a processor", "processor_cores": 2, "vectors": "SSE",
+            "versions": {"python": "3.11"}}
 TIMES = {OURS: 10.0, FAST: 4.0, LOOP: 123.0, FLOOR: 5.0}
 PARTS = {"products": {1: 6.0, 2: 3.0}, "Adam": {1: 3.0, 2: 2.0}, "rest": {1: 1.0, 2: 1.0}}
 
@@ -122,8 +123,17 @@ def test_missed_cores_come_with_what_every_part_gained(found):
     one, two = (OURS, "batches", 1), (OURS, "batches", 2)
     found["training"]["targets"] = [target(one, two, 1.7, 1.8, 1.8)]
     assert speed_page.missed(found["training"], found["costs"]).endswith(
-        "Two cores shorten the parts of a step by factors of 2 (products, 60% of the time), "
-        "1.5 (Adam, 30% of the time), 1 (rest, 10% of the time).\n")
+        "Two cores do the parts of a step faster by a factor of 2 (products, 60% of the time), "
+        "a factor of 1.5 (Adam, 30% of the time), a factor of 1 (rest, 10% of the time).\n")
+
+
+def test_a_kernel_that_misses_is_not_explained_by_the_parts_of_another_engine(found):
+    found["training"]["targets"] = [
+        target((OURS, "batches", 1), (FAST, "batches", 1), 1.2, 1.7, 1.7),
+        target((FAST, "batches", 1), (FAST, "batches", 2), 1.5, 1.8, 1.8)]
+    text = speed_page.missed(found["training"], found["costs"])
+    assert "1.20. 10 µs (ours) against 4 (ours, compiled), whose kernel no profiler" in text
+    assert "1.50. Nothing in it waits" in text and "products" not in text
 
 
 def test_uneven_times_come_with_all_of_them_and_with_the_parts(found):

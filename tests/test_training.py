@@ -147,6 +147,8 @@ def test_the_post_trains_to_a_small_loss():
     (lambda: train_draws(tiny(), [MOONS]), TypeError, r"groups is Networks(.|\n)*expected several"),
     (lambda: train_draws([tiny(), tiny(1, (2, 1))], [MOONS] * 2, FEW), ValueError,
      r"groups\[1\] has widths \(2, 1\)"),
+    (lambda: train_draws([tiny(), double(tiny())], [MOONS] * 2, FEW), ValueError,
+     r"groups\[1\] has widths \(2, 7, 5, 1\), torch.float64 on cpu; expected as the first"),
     (lambda: train_draws([tiny()] * 2, [MOONS, moons(n_train=50)], FEW), ValueError,
      r"problems\[1\] has 2 classes and training points \(50, 2\)"),
     (lambda: train(tiny(), MOONS, FEW, loss_every=0), ValueError, "loss_every is 0"),
