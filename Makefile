@@ -41,6 +41,7 @@ install: .venv/.ok  ## create .venv with the tested versions of everything below
 
 # The oldest versions allowed, as pyproject.toml has them.
 .venv-lowest/.ok: pyproject.toml constraints-lowest.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 13) and "Python 3.11 or 3.12 is needed: make PYTHON=python3.11 test-lowest")'
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[run,docs,test]'
 	@touch $@

@@ -82,7 +82,7 @@ class Problem:
         """Split a table of points: one column of labels of any kind, all others features.
 
         As `from_arrays`. Raises TypeError or ValueError naming the first column that is not there,
-        holds no numbers or lacks values.
+        holds no numbers, lacks values or holds infinite ones.
         """
         if not isinstance(frame, pd.DataFrame):
             raise TypeError(f"frame is {type(frame).__name__}; expected a pandas DataFrame")
@@ -96,6 +96,10 @@ class Problem:
             if not is_numeric_dtype(kind) or is_complex_dtype(kind):
                 raise TypeError(f"frame[{column!r}] is of type {kind}; expected numbers: drop the "
                                 "column or encode it (pandas.get_dummies)")
+        for column, values in frame.items():
+            if is_numeric_dtype(values) and np.isinf(values).any():
+                raise ValueError(f"frame[{column!r}] holds infinite values; expected "
+                                 "finite numbers")
         return cls.from_arrays(features, frame[label], held_out, seed, name)
 
 
