@@ -146,8 +146,9 @@ class Networks(nn.Module):
 
         Each holds `*.weight` and perhaps `*.bias` of Linear layers, taken to have ReLU between
         them: in the order of their numbers where names differ in these alone, else in that of the
-        dictionary, which files may not keep. Seeds default to 0, 1, ... Raises TypeError or
-        ValueError naming the first entry that does not belong.
+        dictionary, which files may not keep. A state_dict does not tell of which class a layer is:
+        any weight (nodes, inputs), of an Embedding too, is taken as a Linear layer's. Seeds default
+        to 0, 1, ... Raises TypeError or ValueError naming the first entry that does not belong.
         """
         if not state_dicts:
             raise ValueError("state_dicts is empty; expected at least one")

@@ -92,7 +92,7 @@ def _trained(training: Training, model: nn.Sequential, problem: Problem,
     """Train one model by the function, and check that it is still the same model."""
     like, layers = model[0].weight.detach(), list(map(str, model))
     x, y = problem.x_train.to(like, copy=True), problem.y_train.to(like.device, copy=True)
-    with torch.random.fork_rng([like.device] if like.is_cuda else []):
+    with torch.random.fork_rng(range(torch.cuda.device_count())):  # manual_seed seeds them all
         torch.manual_seed(seed)
         returned = training(model, x, y, seed)
     if isinstance(returned, nn.Module) and returned is not model:

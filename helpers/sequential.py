@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.weight_norm import WeightNorm
 
 from helpers import checks
 
@@ -24,13 +26,19 @@ ADVICE = {  # what to do about a layer that does not belong
         "Prune the part of your model after it, on its outputs as points",
 }
 
+OTHERWISE = ". For Linear and ReLU written otherwise: from_state_dicts(model.state_dict())"
+PASSING = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d,
+           nn.AlphaDropout, nn.FeatureAlphaDropout)
+REPARAMETRISING = (BasePruningMethod, WeightNorm)  # hooks that set weight or bias, and no more
+
 
 def layers(name: str, module: nn.Sequential) -> list[Layer]:
     """Return the Linear layers of a model that alternates Linear and ReLU, ending on Linear.
 
     name: of the model in messages. Raises TypeError naming the first layer that does not belong.
     """
-    found = [place for place in _flattened(name, module) if not _passes_points(*place)]
+    flat = _flattened(name, module)
+    found = [place for place in flat if not _passes_points(*place)]
     if not found:
         raise TypeError(f"{name} holds no layer; expected Linear layers with ReLU between them")
     for k, (place, layer) in enumerate(found):
@@ -40,7 +48,9 @@ def layers(name: str, module: nn.Sequential) -> list[Layer]:
                             f"{_advice(layer)}")
     if len(found) % 2 == 0:
         raise TypeError(f"{name} ends with ReLU; expected Linear, which gives the logits")
-    return [(layer.weight, layer.bias) for _, layer in found[::2]]
+    for place in flat:
+        _refuse_hooks(*place)
+    return [_parameters(layer) for _, layer in found[::2]]
 
 
 def saved_layers(name: str, state: Mapping[str, Tensor]) -> list[Layer]:
@@ -68,8 +78,9 @@ def saved_layers(name: str, state: Mapping[str, Tensor]) -> list[Layer]:
 def _flattened(name: str, module: nn.Sequential) -> list[tuple[str, nn.Module]]:
     """Return the layers of nested models in their order, each with its place."""
     if not isinstance(module, nn.Sequential) or not _computes_as(module, nn.Sequential):
-        raise TypeError(f"{name} is {type(module).__name__}; expected an nn.Sequential. Where your "
-                        "model is one written otherwise, take from_state_dicts(model.state_dict())")
+        raise TypeError(f"{name} is {type(module).__name__}; expected an nn.Sequential"
+                        f"{OTHERWISE if isinstance(module, nn.Module) else ''}")
+    _refuse_hooks(name, module)
     found = []
     for k, layer in enumerate(module):
         place = f"{name}[{k}]"
@@ -80,17 +91,35 @@ def _flattened(name: str, module: nn.Sequential) -> list[tuple[str, nn.Module]]:
 
 def _passes_points(place: str, layer: nn.Module) -> bool:
     """Tell whether a layer gives points (points, features) as they come; TypeError if it might."""
+    if not any(_computes_as(layer, kind) for kind in PASSING):
+        return False
     if isinstance(layer, _DropoutNd) and layer.training:
         raise TypeError(f"{place} is {type(layer).__name__} in training mode; expected evaluation "
                         "mode. Call model.eval() first")
     if isinstance(layer, nn.Flatten) and (layer.start_dim, layer.end_dim) != (1, -1):
         raise TypeError(f"{place} is {layer}; expected Flatten(start_dim=1, end_dim=-1)")
-    return isinstance(layer, (nn.Identity, nn.Flatten, _DropoutNd))
+    return True
 
 
 def _computes_as(layer: nn.Module, kind: type[nn.Module]) -> bool:
     """Tell whether a layer is of a kind and, if of a subclass, has no forward of its own."""
     return isinstance(layer, kind) and type(layer).forward is kind.forward
+
+
+def _refuse_hooks(place: str, layer: nn.Module) -> None:
+    """Raise TypeError for a layer that is made to compute something else than its class does."""
+    before = [hook for hook in layer._forward_pre_hooks.values()
+              if not isinstance(hook, REPARAMETRISING)]
+    if before or layer._forward_hooks or "forward" in vars(layer):
+        raise TypeError(f"{place} is {type(layer).__name__} with a hook or a forward of its own; "
+                        f"expected what {type(layer).__name__} computes. Remove it first")
+
+
+def _parameters(layer: nn.Linear) -> Layer:
+    """Return weight and bias as the next call would use them."""
+    for hook in layer._forward_pre_hooks.values():
+        hook(layer, ())  # masks and norms since the last step are applied only on a call
+    return layer.weight, layer.bias
 
 
 def _advice(layer: nn.Module) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -236,14 +237,10 @@ def reference_engine():
 def _fastest(networks: Networks, recipe: Recipe):
     """Return what trains a chunk: the compiled kernel if it is installed and fits, else PyTorch."""
     fits = networks.device.type == "cpu" and networks.weights[0].dtype == torch.float32
-    if not fits or recipe.optimiser != "adam" or _reference.get():
+    if not fits or recipe.optimiser != "adam" or _reference.get() or find_spec("numba") is None:
         return _run
-    try:
-        from helpers.fused import train_chunk  # imports Numba and compiles, seconds at first
-    except ModuleNotFoundError as error:
-        if error.name not in ("numba", "llvmlite"):
-            raise
-        return _run
+    from helpers.fused import train_chunk  # imports Numba and compiles, seconds at first
+
     return train_chunk
 
 

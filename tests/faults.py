@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -119,8 +120,15 @@ def killed_in_writer(name, share, path):
     WRITERS[name](True, path)
 
 
+def sweep_elsewhere(grid):
+    """Let a process do what it does once, such as late imports: they are not to be counted."""
+    with tempfile.TemporaryDirectory() as folder:
+        run(grid, Path(folder))
+
+
 def counted(grid, folder, path):
     """Sweep, and write down how many functions of Python and C were called or left."""
+    sweep_elsewhere(grid)
     number = 0
 
     def watch(*_):
@@ -135,6 +143,7 @@ def counted(grid, folder, path):
 
 def killed_after(number, grid, folder):
     """Sweep until so many functions were called or left, wherever that is."""
+    sweep_elsewhere(grid)
     remaining = iter(range(number))
 
     def watch(*_):
@@ -179,7 +188,7 @@ def in_own_mounts(folder, options, action, *arguments):
 
 
 def filled(folder, grid, contents, table):
-    """A disk for two tasks and a half; it grows, and the sweep goes on."""
+    """A disk for two tasks of three; it grows, and the sweep goes on."""
     compute_from(contents)
     refused(grid, folder, "cannot write the file (No space left", after=2)
     mount("-o", "remount,size=8m", folder)
@@ -219,8 +228,11 @@ def limited(grid, folder, contents, table):
 
 def without_permission(folder, grid):
     os.chdir(folder.parent)
-    if os.geteuid() == 0:
-        os.seteuid(65534)  # root may write everywhere
+    if os.geteuid() == 0:  # root may write everywhere
+        try:
+            os.seteuid(65534)
+        except OSError:
+            os._exit(FORBIDDEN)
     sweep.compute = None
     refused(grid, Path(folder.name), "folder cannot be written (Permission denied", after=0)
 
@@ -228,12 +240,23 @@ def without_permission(folder, grid):
 # Several sweeps
 
 
-def one_of_several(barrier, grid, folder, contents, path):
-    compute_from(contents)
+def one_of_several(barrier, begun, grid, folder, contents, path):
+    """Sweep, but finish no task before another sweep is about to be killed."""
+    def known(task):
+        assert begun.wait(60), "it takes too long"
+        return contents[task.name]
+
+    sweep.compute = known
     barrier.wait(60)
     run(grid, folder).to_parquet(path)
 
 
-def killed_among_several(barrier, number, grid, folder, contents):
+def killed_among_several(barrier, begun, number, grid, folder, contents):
+    def tell_and_die():
+        begun.set()
+        die()
+
+    compute_from(contents)
     barrier.wait(60)
-    killed_at_call(number, grid, folder, contents)
+    at_call(number, tell_and_die)
+    run(grid, folder)

@@ -278,7 +278,6 @@ def test_labels_of_every_kind_make_the_same_problem(y):
     assert torch.equal(problem.y_test, PLAIN.y_test)
 
 
-
 @refuses(
     (lambda: Problem.from_arrays(POINTS * 1j, CLASSES), TypeError, "not complex128"),
     (lambda: Problem.from_arrays(POINTS.astype(str), CLASSES), TypeError, "not <U32"),

@@ -14,9 +14,16 @@ from examples import MOONS, double, furthest, refuses, same_bits, three_classes,
 from helpers.networks import SCHEMES, Networks, check_fit, initialise, join, nudged
 from helpers.streams import stream
 
+torch.manual_seed(0)  # of X and MODEL
 X = torch.randn(23, 2)
 WIDTHS = [(2, 1), (2, 7, 1), (2, 7, 5, 1), (2, 6, 3), (2, 4, 9, 3, 10)]
 MODEL = nn.Sequential(nn.Linear(2, 6), nn.ReLU(), nn.Linear(6, 3))
+
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
 
 
 @pytest.mark.parametrize("widths", WIDTHS)

@@ -1,6 +1,7 @@
 """Other people's networks, tables and trainings give what they give by themselves."""
 
 import copy
+import warnings
 from functools import partial
 
 import numpy as np
@@ -30,7 +31,13 @@ from helpers.pruning import choose, prune
 from helpers.square import commute
 from helpers.training import batch_order
 
+torch.manual_seed(0)  # of X and MODELS
 X = torch.randn(23, 4)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
 
 
 def mlp(*extra, bias=True, **kwargs):
@@ -61,8 +68,15 @@ MODELS = {
     "in place": nn.Sequential(nn.Linear(4, 6), nn.ReLU(inplace=True), nn.Linear(6, 3)),
     "half known": mlp(nn.Linear(6, 6), nn.ReLU()), "double": mlp(dtype=torch.float64),
     "frozen": Frozen(), "shared": shared(), "masked": mlp(),
-    "one layer": nn.Sequential(nn.Linear(4, 1))}
+    "one layer": nn.Sequential(nn.Linear(4, 1)), "masked and trained": mlp(),
+    "normed and trained": mlp()}
 masks.random_unstructured(MODELS["masked"][0], "weight", 0.5)
+masks.random_unstructured(MODELS["masked and trained"][0], "weight", 0.5)
+with warnings.catch_warnings(action="ignore", category=FutureWarning):  # the older of two norms
+    nn.utils.weight_norm(MODELS["normed and trained"][0])
+for name in "masked and trained", "normed and trained":
+    MODELS[name](X).square().sum().backward()
+    torch.optim.SGD(MODELS[name].parameters(), 0.1).step()
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -98,12 +112,29 @@ class Residual(nn.Sequential):
         return x + super().forward(x)
 
 
+class MonteCarlo(nn.Dropout):
+    def forward(self, x):
+        return nn.functional.dropout(x, self.p)
+
+
+class Halved(nn.Identity):
+    def forward(self, x):
+        return x / 2
+
+
+def hooked_model(place, register, *arguments):
+    """Return a call with a model in whose place (none: itself) a method registers something."""
+    model = mlp(nn.Identity())
+    getattr(model if place is None else model[place], register)(*arguments)
+    return lambda: Networks.from_sequential(model)
+
+
 def given(*layers):
     return lambda: Networks.from_sequential(nn.Sequential(*layers))
 
 
 @refuses(
-    (given(mlp(nn.Dropout())), TypeError, 
+    (given(mlp(nn.Dropout())), TypeError,
      r"^modules\[0\]\[0\]\[2\] is Dropout in training mode.*Call model.eval"),
     (given(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU()), TypeError,
      r"\[1\] is BatchNorm1d; expected ReLU. Fold it .*fuse_linear_bn_eval"),
@@ -119,6 +150,19 @@ def given(*layers):
     (given(Residual(nn.Linear(4, 4))), TypeError, r"\[0\] is Residual; expected an nn.Sequential"),
     (given(nn.Flatten(0), *mlp()), TypeError, r"\[0\] is Flatten\(start_dim=0.*start_dim=1"),
     (given(nn.Identity()), TypeError, r"modules\[0\] holds no layer"),
+    (given(*mlp(MonteCarlo()).eval()), TypeError, r"\[2\] is MonteCarlo; expected Linear"),
+    (given(*mlp(Halved())), TypeError, r"\[2\] is Halved; expected Linear"),
+    (hooked_model(0, "register_forward_hook", lambda layer, x, y: 2 * y), TypeError,
+     r"\[0\]\[0\] is Linear with a hook .*Remove"),
+    (hooked_model(1, "register_forward_pre_hook", lambda layer, x: 2 * x[0]), TypeError,
+     r"\[0\]\[1\] is ReLU with a hook"),
+    (hooked_model(2, "register_forward_hook", lambda layer, x, y: 2 * y), TypeError,
+     r"\[0\]\[2\] is Identity with a hook"),
+    (hooked_model(None, "register_forward_hook", lambda layer, x, y: 2 * y), TypeError,
+     r"modules\[0\] is Sequential with a hook"),
+    (hooked_model(0, "__setattr__", "forward", torch.relu), TypeError,
+     r"\[0\]\[0\] is Linear with .* a forward of its own"),
+    (lambda: Networks.from_sequential([*mlp()]), TypeError, r"is list; expected an nn.Sequential$"),
     (lambda: Networks.from_sequential(nn.ModuleList(mlp())), TypeError,
      r"modules\[0\] is ModuleList; expected an nn.Sequential.*from_state_dicts"),
     (lambda: Networks.from_sequential(mlp(), mlp(dtype=torch.float64)), ValueError,
@@ -212,7 +256,7 @@ def table(**changes):
     (table(length=1j), TypeError, r"frame\['length'\] is of type complex128"),
     (table(length=np.nan), ValueError, r"frame\['length'\] lacks values; .*dropna"),
     (table(kind=["oak", None] * 6), ValueError, r"frame\['kind'\] lacks values"),
-    (table(length=np.inf), ValueError, "x holds NaN or infinite values"),
+    (table(length=np.inf), ValueError, r"frame\['length'\] holds infinite values"),
     (table(kind="oak"), ValueError, "y holds 1 class"),
     (lambda: Problem.from_frame(FRAME[["kind"]], "kind"), ValueError, r"x has shape \(12, 0\)"),
 )
