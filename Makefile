@@ -78,7 +78,7 @@ TRAINING := $(addprefix tests/test_,fused.py training.py engine.py company.py go
 test-extras: .venv-fast/.ok  ## the tests of training and its benchmark with the extras `fast` and `bench`
 	.venv-fast/bin/python -m pytest -n 2 --junit-xml=build/extras.xml $(TRAINING)
 
-test-machines: .venv/.ok  ## a notebook and some tests on odd machines: one thread, no home, other processors ...
+test-machines: .venv/.ok  ## a notebook and some tests on odd machines: no home, other processors, other paths ...
 	$(PY) -m pytest -n 2 --dist=load --junit-xml=build/machines.xml tests/machines
 
 test-lowest: .venv-lowest/.ok  ## the unit tests with the oldest versions allowed (gigabytes to install)

@@ -1,4 +1,4 @@
-"""One thread, no windows, no progress bars, the same random examples in every run, and counts.
+"""One thread unless told, no windows, no progress bars, the same examples in every run, and counts.
 
 What tests count, and every example of a property that ran to its end, is added up over all workers
 and printed at the end. The profile `long` draws ten times as many examples, the same in every run.
@@ -22,7 +22,7 @@ import torch  # noqa: E402
 COUNTED = "counted "  # begins the names of the properties by which reports carry counts
 
 matplotlib.use("agg")
-torch.set_num_threads(1)
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 hypothesis.settings.register_profile(
     "repeatable", derandomize=True, deadline=None, database=None, max_examples=100,
     suppress_health_check=[hypothesis.HealthCheck.too_slow])
