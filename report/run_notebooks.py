@@ -26,11 +26,14 @@ class NotebookFailed(Exception):
 
 
 def set_environment(folder):
-    """Give all kernels the same surroundings: no progress bars, no user profile, figures kept."""
+    """Give all kernels the same surroundings: no progress bars, no user profile, figures kept.
+
+    The kernel is that of this Python, also where its user has installed another by the same name.
+    """
     os.environ.pop("MPLBACKEND", None)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.update(NB_PROGRESS="0", IPYTHONDIR=str(folder / "ipython"),
-                      MPLCONFIGDIR=str(folder / "matplotlib"))
+    os.environ.update(NB_PROGRESS="0", JUPYTER_PREFER_ENV_PATH="1",
+                      IPYTHONDIR=str(folder / "ipython"), MPLCONFIGDIR=str(folder / "matplotlib"))
 
 
 def failure(name, number, error):

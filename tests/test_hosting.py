@@ -23,15 +23,17 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINS = (ROOT / "constraints.txt").read_text().split()
 TEXT = (ROOT / ".github/workflows/ci.yml").read_text()
 WORKFLOW = yaml.safe_load(TEXT)
+MAKEFILE = (ROOT / "Makefile").read_text()
 JOBS = WORKFLOW["jobs"]
 STEPS = [step for job in JOBS.values() for step in job["steps"]]
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
 ON_MAIN = "github.ref == 'refs/heads/main'"
 
 
-def step_with(word):
-    """The one step of the workflow that uses an action or runs a command with this word."""
-    (found,) = [step for step in STEPS if word in step.get("uses", step.get("run", ""))]
+def step_with(word, job="test"):
+    """The one step of a job, or of publishing, that uses an action or runs a command so named."""
+    steps = JOBS[job]["steps"] + JOBS["publish"]["steps"]
+    (found,) = [step for step in steps if word in step.get("uses", step.get("run", ""))]
     return found
 
 
@@ -60,7 +62,8 @@ def test_the_token_reads_and_only_publishing_on_main_may_do_more():
 def test_no_secret_and_no_text_of_strangers_reaches_a_shell():
     assert "secrets" not in TEXT and "pull_request_target" not in TEXT
     assert not any("${{" in step.get("run", "") for step in STEPS)
-    assert step_with("actions/checkout")["with"] == {"persist-credentials": False}
+    for job in ("test", "versions", "audit"):
+        assert step_with("actions/checkout", job)["with"] == {"persist-credentials": False}
 
 
 def test_every_job_ends_in_time_on_a_named_system():
@@ -75,12 +78,25 @@ def test_the_workflow_runs_what_is_there():
     assert python["cache-dependency-path"].split() == ["constraints.txt", "pyproject.toml"]
 
 
+def test_other_versions_are_tested_with_every_python_that_make_is_asked_for():
+    versions = JOBS["versions"]["strategy"]["matrix"]["tests"]
+    setup = step_with("actions/setup-python", "versions")["with"]
+    *others, own = setup["python-version"].split()
+    assert [f"test-python{python}" for python in others] == versions[2:] and len(others) > 2
+    assert all(map(accepted, others)) and own == step_with("setup-python")["with"]["python-version"]
+    assert step_with("make", "versions")["env"]["TESTS"] == "${{ matrix.tests }}"
+    assert all(re.search(rf"^{name}:", MAKEFILE, re.MULTILINE) for name in versions[:2])
+
+
+def test_the_pins_are_asked_about_as_the_security_policy_says():
+    assert step_with("pip-audit", "audit")["run"] in (ROOT / "SECURITY.md").read_text()
+
+
 def test_what_a_failed_run_leaves_is_kept():
     kept = step_with("actions/upload-artifact")
     assert kept["if"] == "failure() || cancelled()"
-    junit = re.findall(r"--junit-xml=(\S+)", (ROOT / "Makefile").read_text())
-    made = [build.SOURCE / "notebooks", build.HTML, *(ROOT / path for path in junit)]
-    made.append(ROOT / "build/browser")
+    assert set(re.findall(r"--junit-xml=(\S+)", MAKEFILE)) == {"build/$@.xml"}
+    made = [build.SOURCE / "notebooks", build.HTML, ROOT / "build/*.xml", ROOT / "build/browser"]
     assert [ROOT / path for path in kept["with"]["path"].split()] == made
 
 
@@ -98,7 +114,7 @@ BINDER = [line for line in BINDER if not line.startswith("#")]
 
 def test_binder_installs_the_package_with_its_pins_and_torch_without_cuda():
     (torch,) = [pin for pin in PINS if pin.startswith("torch==")]
-    index = JOBS["test"]["env"]["PIP_EXTRA_INDEX_URL"]
+    index = WORKFLOW["env"]["PIP_EXTRA_INDEX_URL"]
     assert BINDER == [
         f"--extra-index-url {index}",
         "-c ../constraints.txt",

@@ -1,8 +1,8 @@
-"""Machines unlike the one where all was measured: a notebook's Checks and a slice of the tests.
+"""Machines unlike the one where all was measured: notebooks and a slice of the tests.
 
 Each machine is two processes, one that runs a notebook as `make report` does and one that runs
 tests; what the notebook prints is what it prints where nothing is odd. Where processors differ,
-its Checks speak.
+its Checks speak. Other places and other processors, where more may differ, see every notebook.
 """
 
 import json
@@ -22,6 +22,7 @@ from test_notebooks import words
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = "09_beyond_spirals.ipynb"  # trains, reads tables and draws, and is quick
+OTHERS = sorted({path.name for path in (ROOT / "notebooks").glob("*.ipynb")} - {NOTEBOOK})
 SLICE = ["tests/test_training.py", "tests/test_pruning.py", "tests/test_bundle.py"]
 RUN = """
 import sys
@@ -30,14 +31,14 @@ import torch
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 import helpers
 from run_notebooks import execute_all, set_environment
-root, target, without = Path(sys.argv[1]), Path(sys.argv[2]), set(sys.argv[3:])
+root, target, notebook, without = *map(Path, sys.argv[1:4]), set(sys.argv[4:])
 used = {name for name in __cpu_dispatch__ if __cpu_features__[name]}
 used.add(torch.backends.cpu.get_cpu_capability())
 assert not used & without, used
 assert Path(helpers.__file__).is_relative_to(root), helpers.__file__
 set_environment(target)
-execute_all([root / "notebooks" / "NOTEBOOK"], target)
-""".replace("NOTEBOOK", NOTEBOOK)
+execute_all([root / "notebooks" / notebook], target)
+"""
 READ_ONLY = """
 mount --bind . "$PWD" && mount -o remount,ro,bind "$PWD" && mount -t tmpfs tmpfs "$PWD/build" &&
 cd "$PWD" && ! touch README.md 2> /dev/null && exec "$0" "$@"
@@ -53,6 +54,7 @@ AVX512 = ("AVX512", "AVX512F", "AVX512CD", "AVX512_SKX", "AVX512_CLX", "AVX512_C
           "AVX512_ICL", "AVX512_SPR", "X86_V4")
 AVX = ("AVX", "AVX2", "F16C", "FMA3", "X86_V3", *AVX512)
 COMPILERS = ("cc", "gcc", "clang", "c++", "g++", "clang++")
+ELSEWHERE = "Größe & Maß – 枝刈り 'of' nets"
 NOWHERE = "/dev/null/home"  # not even root can make a folder there
 HOMES = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "MPLCONFIGDIR",
          "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
@@ -68,7 +70,7 @@ class Machine:
 
 
 MACHINES = {
-    "more threads than cores": Machine({"OMP_NUM_THREADS": str(2 * os.cpu_count())}),
+    "more threads than cores": Machine({"OMP_NUM_THREADS": str(1 + os.cpu_count())}),
     "no compiler": Machine({"PATH": str(Path(sys.executable).parent), "CC": None, "CXX": None}),
     "a backend": Machine({"MPLBACKEND": "svg"}),
     "no home": Machine({"HOME": NOWHERE} | dict.fromkeys(HOMES)),
@@ -111,16 +113,16 @@ def shown(path):
     return texts, sum("image/png" in output.get("data", {}) for output in outputs)
 
 
-def run_notebook(machine, root, target):
-    """Run the notebook; its Checks are asserts, so that a run that ends has passed them."""
-    run(["-c", RUN, root, target, *machine.without], machine, root)
-    return target / NOTEBOOK
+def run_notebook(machine, root, target, notebook=NOTEBOOK):
+    """Run a notebook; its Checks are asserts, so that a run that ends has passed them."""
+    run(["-c", RUN, root, target, notebook, *machine.without], machine, root)
+    return target / notebook
 
 
 def check_notebook(machine, root, target, plain):
-    """Run the notebook and compare it with how it ran where nothing is odd."""
+    """Run a notebook and compare it with how it ran where nothing is odd."""
     (texts, pictures), (plain_texts, plain_pictures) = map(
-        shown, [run_notebook(machine, root, target), plain])
+        shown, [run_notebook(machine, root, target, plain.name), plain])
     assert pictures == plain_pictures > 0
     if not machine.without:
         assert texts == plain_texts
@@ -159,12 +161,26 @@ def test_no_compiler_is_found_on_the_machine_without_one():
     assert [name for name in COMPILERS if shutil.which(name, path=path)] == []
 
 
+@pytest.mark.parametrize("notebook", OTHERS)
+@pytest.mark.parametrize("name", [name for name in MACHINES if MACHINES[name].without])
+def test_the_checks_of_every_notebook_hold_on_a_machine(name, notebook, tmp_path, count):
+    run_notebook(MACHINES[name], ROOT, tmp_path, notebook)
+    count("notebooks", 1)
+
+
 def test_a_checkout_lies_at_a_path_with_spaces_and_letters_beyond_ascii(
         checkout, tmp_path, plain, count):
-    root = checkout("Größe & Maß – 枝刈り 'of' nets")
+    root = checkout(ELSEWHERE)
     check_notebook(Machine(), root, tmp_path / "out put é", plain)
     check_tests(Machine(), root)
     count("machines", 1)
+
+
+@pytest.mark.parametrize("notebook", OTHERS)
+def test_every_notebook_shows_the_same_elsewhere(notebook, checkout, tmp_path, count):
+    plain = run_notebook(Machine(), ROOT, tmp_path / "plain", notebook)
+    check_notebook(Machine(), checkout(ELSEWHERE), tmp_path / "elsewhere", plain)
+    count("notebooks", 1)
 
 
 def test_a_checkout_is_written_to_in_build_alone(checkout, plain, count):
@@ -196,7 +212,8 @@ def test_a_notebook_saved_with_another_kernel_runs_in_this_one(
     notebook.metadata.kernelspec = {
         "name": "conda-env-other-py", "display_name": "Other", "language": "python"}
     nbformat.write(notebook, path)
-    machine = Machine({"HOME": str(home_with_a_kernel(tmp_path))} | dict.fromkeys(HOMES))
+    machine = Machine({"HOME": str(home_with_a_kernel(tmp_path)), "JUPYTER_PREFER_ENV_PATH": "0"}
+                      | dict.fromkeys(HOMES))
     check_notebook(machine, root, tmp_path / "out", plain)
     run(["-m", "pytest", "-q", "-p", "no:cacheprovider", path], Machine(), root)
     count("machines", 1)
