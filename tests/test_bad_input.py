@@ -37,6 +37,7 @@ from helpers.lipsdp import lipschitz_bound, mean_square_bound, norm_product
 from helpers.looseness import rescaling
 from helpers.measures import EXTRAS, rows
 from helpers.networks import TILE, Networks, initialise, join
+from helpers.own import noise_floor_with, train_with
 from helpers.pruning import COMPENSATIONS, choose, everything, only_layer, prune
 from helpers.recipes import Recipe
 from helpers.regions import linear_regions, max_difference
@@ -45,7 +46,8 @@ from helpers.replacements import fresh_fits, stale_means
 from helpers.results import one, summarise
 from helpers.schedule import prune_during
 from helpers.square import commute, noise_floor, other_seeds
-from helpers.sweep import Grid
+from helpers.streams import stream
+from helpers.sweep import LAST_DRAW, Grid
 from helpers.training import train
 from helpers.weights import adam_drift, correlation, densest, usual_moves
 
@@ -92,7 +94,8 @@ def during(stages=(HALF,), steps=(0,), recipe=FEW):
     (lambda: checks.several("w", "a\n" * 500), TypeError, r"w is 'a\\na\\n.*\.\.\.; expected sev"),
     (lambda: checks.truth("t", pd.DataFrame([[1], [2]])), TypeError, "t is 0 0 1 1 2; expected"),
     (lambda: checks.seeds("seeds", [5] * 9999), ValueError, r"seeds holds \[5\] more than once"),
-    (lambda: checks.seeds("seeds", [2**64]), ValueError, r"seeds\[0\] is 18446744073709551616"),
+    (lambda: checks.seeds("seeds", [LAST + 1]), ValueError,
+     r"seeds\[0\] is 9223372036854775808; .* of at least 0 and at most 9223372036854775807"),
     (lambda: checks.device("device", "a\nb"), ValueError, r"device is 'a\\nb'; expected a device"),
     (lambda: checks.points("x", META), TypeError, "x is a tensor of layout torch.strided on meta"),
     (lambda: checks.points("x", SPARSE), TypeError, "x is a tensor of layout torch.sparse_coo on"),
@@ -174,11 +177,18 @@ def test_every_check_says_so_in_one_short_line(call, error, message):
     (lambda: Cut(layers=X), TypeError, r"layers is tensor\(\[\[.*expected a tuple"),
     (lambda: Grid(("moons noise=nan",)), ValueError, "problem is 'moons noise=nan': noise is nan"),
     (lambda: Grid(cuts=(X,)), TypeError, r"cuts holds tensor\("),
-    (lambda: Grid(data_seeds=(2**62,)), ValueError, r"seeds\[0\] is 46116860184273879040000; exp"),
-    (lambda: other_seeds(initialise((2, 1), [0, LAST])), ValueError,
-     r"seeds\[1\] is 9223372036854775807; expected .* at most 9223372032559808512"),
+    (lambda: stream(LAST + 1, "split"), ValueError, "seed is 9223372036854775808; expected an int"),
+    (lambda: initialise((2, 1), [LAST + 1]), ValueError, r"seeds\[0\] is 9223372036854775808; e"),
+    (lambda: train(A, MOONS, FEW, [0, 1, LAST + 1]), ValueError, r"order_seeds\[2\] is 9223372036"),
+    (lambda: train_with(print, A, MOONS, [LAST + 1]), ValueError, r"order_seeds\[0\] is 922337203"),
+    (lambda: Setting(data_seed=LAST + 1), ValueError, "data_seed is 9223372036854775808; expected"),
+    (lambda: Grid(data_seeds=(0, LAST_DRAW + 1)), ValueError, "data_seeds is 922337203255980; exp"),
+    (lambda: other_seeds(initialise((2, 1), [0, LAST - 2**32 + 1])), ValueError,
+     r"seeds\[1\] is 9223372032559808512; expected .* at most 9223372032559808511"),
     (lambda: noise_floor(initialise((2, 3, 1), [LAST]), MOONS, FEW), ValueError,
-     r"seeds\[0\] is 9223372036854775807; expected .* at most 9223372032559808512"),
+     r"seeds\[0\] is 9223372036854775807; expected .* at most 9223372032559808511"),
+    (lambda: noise_floor_with(print, initialise((2, 3, 1), [LAST]), MOONS), ValueError,
+     r"seeds\[0\] is 9223372036854775807; expected .* at most 9223372032559808511"),
     (lambda: estimate(torch.ones(2, 2, requires_grad=True)), TypeError, r"values is tensor\(\[\["),
     (lambda: estimate(META), TypeError, r"values is tensor\(\.\.\., device='meta'"),
     (lambda: share([[1], [1, 0]]), TypeError, r"values is \[\[1\], \[1, 0\]\]; expected numbers"),
@@ -390,6 +400,13 @@ def test_the_largest_seed_is_a_seed_like_any_other():
     square = commute(pair, MOONS, FEW, "random", 0.5)
     alone = commute(last, MOONS, FEW, "random", 0.5)
     assert same_bits(square.prune_first.select(1), alone.prune_first)
+    assert torch.tensor(last.seeds).tolist() == [LAST], "a tensor holds it"
+
+
+def test_the_largest_seeds_with_a_noise_floor_have_one():
+    assert other_seeds(initialise((2, 1), [LAST - 2**32])) == [LAST]
+    *_, task = Grid(data_seeds=(0, LAST_DRAW), seeds=10_000).tasks()
+    assert LAST - 10_000 < max(other_seeds(initialise((2, 1), task.setting.seeds))) <= LAST
 
 
 # Networks that diverged

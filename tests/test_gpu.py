@@ -141,6 +141,8 @@ def small(device=gpu.DEVICE) -> Networks:
     (lambda: gpu.train_whole(small(), MOONS, replace(POST, batch_size=None)), ValueError,
      "a batch_size of at most 64"),
     (lambda: gpu.train_whole(small(), MOONS, loss_every=0), ValueError, "loss_every is 0"),
+    (lambda: gpu.train_whole(small(), MOONS, order_seeds=[2**63]), ValueError,
+     r"order_seeds\[0\] is 9223372036854775808; expected an integer of at least 0"),
 )
 def test_what_the_kernel_is_not_made_for_is_refused(call, error, message):
     with pytest.raises(error, match=message):
