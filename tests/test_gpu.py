@@ -107,8 +107,9 @@ def test_a_network_is_the_same_in_any_company_and_the_argument_stays():
 def test_divergence_is_reported():
     networks = tiny(2, (2, 9, 6, 1))
     networks.biases[0].data[1, 0] = torch.inf
-    with pytest.warns(RuntimeWarning, match=r"1 of 2 networks diverged; seeds \[1\]"):
+    with pytest.warns(RuntimeWarning, match=r"1 of 2 networks diverged; seeds \[1\]") as caught:
         run = gpu.train_whole(moved(networks), MOONS, BRIEF)
+    assert caught[0].filename == __file__
     assert run.diverged.tolist() == [False, True]
 
 
