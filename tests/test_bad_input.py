@@ -341,24 +341,66 @@ def test_points_of_every_kind_give_the_same_answers(x):
     assert not loss(A, x, Y).requires_grad
 
 
-def test_a_million_points_are_classified_tile_by_tile(monkeypatch):
+# A million points
+
+NARROW = tiny(5, (2, 4, 1)).select([2, 4])  # std chooses otherwise than other criteria do
+
+
+@pytest.fixture(scope="module")
+def million() -> Problem:
+    x = np.random.default_rng(0).normal(size=(10**6, 2))
+    return Problem.from_arrays(x, x[:, 0] > 0)
+
+
+def test_a_table_of_a_million_rows_is_the_problem_of_its_arrays(million):
+    x = np.random.default_rng(0).normal(size=(10**6, 2))
+    found = Problem.from_frame(pd.DataFrame(x).assign(right=x[:, 0] > 0), "right")
+    for name in "x_train", "y_train", "x_test", "y_test":
+        assert torch.equal(getattr(found, name), getattr(million, name))
+    assert torch.cat([found.x_train, found.x_test]).shape == x.shape
+    points = found.x_train.double()
+    torch.testing.assert_close(points.mean(0), torch.zeros(2).double(), rtol=0, atol=1e-6)
+    torch.testing.assert_close(points.std(0, correction=0), torch.ones(2).double())
+
+
+@pytest.mark.parametrize("measure", [
+    accuracy, loss, lambda networks, x, y: disagreement(networks, louder(networks, -1), x)],
+    ids=["accuracy", "loss", "disagreement"])
+def test_a_million_points_are_measured_tile_by_tile(measure, million, monkeypatch):
     most, layers = [], Networks._layers
 
     def watched(self, x, networks):
-        most.append(len(x) * min(len(self), 64) * max(self.widths))
+        most.append(len(x) * len(self.seeds[networks]) * max(self.widths))
         return layers(self, x, networks)
 
-    million = np.random.default_rng(0).normal(size=(10**6, 2))
-    problem = Problem.from_arrays(million, million[:, 0] > 0)
-    x = torch.cat([problem.x_train, problem.x_test])
-    assert x.shape == (10**6, 2) and x.isfinite().all()
-    few, other = tiny(2, (2, 3, 1)), louder(tiny(2, (2, 3, 1)), -1)
-    monkeypatch.setattr(Networks, "_layers", watched)
-    apart = disagreement(few, other, x)
+    x = torch.cat([million.x_train, million.x_test])
+    y = torch.cat([million.y_train, million.y_test])
+    with monkeypatch.context() as patch:
+        patch.setattr(Networks, "_layers", watched)
+        whole = measure(NARROW, x, y)
     assert len(most) > 2 and max(most) <= TILE, "the activations held together"
-    monkeypatch.undo()
-    parts = torch.stack([disagreement(few, other, part) for part in x.split(50_000)])
-    assert torch.allclose(apart, parts.mean(0), atol=1e-6) and (apart > 0).all()
+    parts = torch.stack([measure(NARROW, *part) for part in
+                         zip(x.split(50_000), y.split(50_000), strict=True)])
+    assert torch.allclose(whole, parts.mean(0), atol=1e-6) and (whole > 0).all()
+
+
+@pytest.mark.parametrize("compensation", ["mean", "linear"])
+def test_a_million_points_choose_and_compensate_as_their_formulas_say(compensation, million):
+    kept = choose(NARROW, million, "std", 0.5)
+    smaller = prune(NARROW, kept, million, compensation)
+    x = million.x_train.double().numpy()
+    for i, found in enumerate(smaller(million.x_train).detach().numpy()):
+        below, _, above = NARROW.to_sequential(i).double()
+        weight, bias, after, offset = (parameter.detach().numpy() for layer in (below, above)
+                                       for parameter in layer.parameters())
+        outputs = np.maximum(x @ weight.T + bias, 0)
+        *gone, _, _ = outputs.std(0).argsort()
+        assert kept[0][i].tolist() == sorted({*range(4)} - {*gone})
+        known = np.ones((len(x), 1))
+        if compensation == "linear":
+            known = np.c_[np.delete(outputs, gone, 1), known]
+        outputs[:, gone] = known @ np.linalg.lstsq(known, outputs[:, gone])[0]
+        np.testing.assert_allclose(found, (outputs @ after.T + offset)[:, 0], atol=1e-5)
 
 
 # Settings at the ends of their ranges
