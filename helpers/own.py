@@ -84,7 +84,8 @@ def train_with(training: Training, networks: Networks, problem: Problem,
 
 def _check_callable(name: str, training) -> None:
     if not callable(training):
-        raise TypeError(f"{name} is {training!r}; expected a function of model, x, y and seed")
+        raise TypeError(f"{name} is {checks.shown(training)}; expected a function of model, x, y "
+                        "and seed")
 
 
 def _trained(training: Training, model: nn.Sequential, problem: Problem,

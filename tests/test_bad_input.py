@@ -31,6 +31,7 @@ from helpers.compare import (
 from helpers.criteria import CRITERIA
 from helpers.data import Problem, spirals
 from helpers.estimates import first_order, second_order
+from helpers.files import writable, write_table
 from helpers.films import encode
 from helpers.intervals import estimate, estimate_in_draws, share
 from helpers.lipsdp import lipschitz_bound, mean_square_bound, norm_product
@@ -38,7 +39,7 @@ from helpers.looseness import rescaling
 from helpers.measures import EXTRAS, rows
 from helpers.networks import TILE, Networks, initialise, join
 from helpers.own import noise_floor_with, train_with
-from helpers.pruning import COMPENSATIONS, choose, everything, only_layer, prune
+from helpers.pruning import COMPENSATIONS, check_kept, choose, everything, only_layer, prune
 from helpers.recipes import Recipe
 from helpers.regions import linear_regions, max_difference
 from helpers.removals import every_node, without_node
@@ -58,6 +59,7 @@ META, SPARSE = X.to("meta"), X.to_sparse()
 LAST = 2**63 - 1
 LINEAR = tiny(2, (2, 1))  # no hidden layer
 LONG = np.arange(10_000)
+TABLE = pd.DataFrame({"0": [1, 2]})  # shown in several lines
 
 
 def with_network(values: float, times: float = 0, all_parameters: bool = True) -> Networks:
@@ -92,7 +94,7 @@ def during(stages=(HALF,), steps=(0,), recipe=FEW):
     (lambda: checks.real("r", 10**400, 0), ValueError, r"r is 10{199}\.\.\.; expected a number in"),
     (lambda: checks.real("r", X, 0), TypeError, r"r is tensor\(\[\["),
     (lambda: checks.several("w", "a\n" * 500), TypeError, r"w is 'a\\na\\n.*\.\.\.; expected sev"),
-    (lambda: checks.truth("t", pd.DataFrame([[1], [2]])), TypeError, "t is 0 0 1 1 2; expected"),
+    (lambda: checks.truth("t", TABLE), TypeError, "t is 0 0 1 1 2; expected"),
     (lambda: checks.seeds("seeds", [5] * 9999), ValueError, r"seeds holds \[5\] more than once"),
     (lambda: checks.seeds("seeds", [LAST + 1]), ValueError,
      r"seeds\[0\] is 9223372036854775808; .* of at least 0 and at most 9223372036854775807"),
@@ -200,6 +202,12 @@ def test_every_check_says_so_in_one_short_line(call, error, message):
     (lambda: usual_moves(torch.zeros(2, 3)), ValueError, r"values is tensor\(\[\], .*positive"),
     (lambda: adam_drift(0.9, 0.999, -torch.ones(9, 9)), ValueError, r"epsilon is tensor\(\[\[-1"),
     (lambda: correlation(torch.ones(2, 3), torch.ones(2, 4)), ValueError, r"\(2, 4\) and \(2, 3\)"),
+    (lambda: check_kept(A, "all"), TypeError, "kept is str; expected a tuple, one tensor per la"),
+    (lambda: check_kept(A, HALF[:1]), ValueError, "kept has 1 layers; expected 2"),
+    (lambda: Networks([TABLE], [TABLE], [0]), TypeError, r"weights\[0\] is 0 0 1 1 2; expected a"),
+    (lambda: writable(__file__), OSError, "folder cannot be written .*exists.*test_bad_input.py"),
+    (lambda: write_table(f"{__file__}/below", TABLE), OSError,
+     r"cannot write the file \(Not a directory\).*test_bad_input.py/below"),
     (lambda: encode([np.zeros((4, 4), np.uint8)], "flat"), ValueError, r"shapes \[\(4, 4\)\]; exp"),
     (lambda: bound_tables.node_sets("train", "new"), ValueError, "means is 'new'; .*'fresh', 'sta"),
     (lambda: summarise("rings", "."), ValueError, "grid is 'rings'; expected one of 'headline'"),
@@ -293,6 +301,8 @@ def test_labels_of_every_kind_make_the_same_problem(y):
     (lambda: Problem.from_arrays(POINTS.astype(str), CLASSES), TypeError, "not <U32"),
     (lambda: Problem.from_arrays(POINTS.astype("M8[D]"), CLASSES), TypeError, "not datetime"),
     (lambda: Problem.from_arrays(torch.empty(40, 3, device="meta"), CLASSES), TypeError, "x is"),
+    (lambda: Problem.from_arrays(np.full((40, 3), "a", object), CLASSES), TypeError,
+     r"x is ndarray; expected numbers \(points, features\)$"),
     (lambda: Problem.from_arrays(POINTS, ["a", 1] * 19 + [None, 2]), ValueError, "y holds NaN or"),
     (lambda: Problem.from_arrays(POINTS, np.array(["a", 1] * 20, object)), TypeError,
      "y holds labels that have no order"),

@@ -289,6 +289,24 @@ def test_a_task_that_fails_is_named_and_what_came_before_stays(computed, tmp_pat
     assert run(rest, tmp_path).data_seed.unique().tolist() == [0, 4] and len(computed) == 3
 
 
+@refuses(
+    (lambda: compute(FAILING.tasks()[1]), RuntimeError, FAILURE),
+    (lambda: next(sweep.computed(compute, FAILING.tasks()[1:], ROOT, None)), RuntimeError, FAILURE),
+)
+def test_whatever_computes_a_task_that_fails_names_it(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_an_error_of_several_lines_is_told_in_one(monkeypatch):
+    def failing(*_):
+        raise ValueError("too\n  much")
+
+    monkeypatch.setattr(tasks, "rows", failing)
+    with pytest.raises(RuntimeError, match="seeds 20000 to 20001: ValueError: too much$"):
+        compute(FAILING.tasks()[1])
+
+
 def grid(**changes):
     return lambda: replace(GRID, **changes)
 
