@@ -492,6 +492,20 @@ def test_the_command_line_names_unknown_words(arguments, message, no_work, capsy
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
+# parsed by ourselves: refused in rows above
+TEXTS = {"folder", "table", "scheduler", "problem", "hidden", "batch_size", "prune_time"}
+OPTIONS = [action.option_strings[0] for action in command._parser()._actions
+           if action.nargs != 0 and action.dest not in TEXTS]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_of_numbers_or_known_words_refuses_others(option, no_work, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([option, "nonsense"])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert caught.value.code == 2 and f"argument {option}: invalid" in said and "'nonsense'" in said
+
+
 def test_a_table_that_cannot_be_written_ends_in_one_line_and_keeps_the_tasks(tmp_path):
     with pytest.raises(SystemExit, match="python -m helpers.sweep: .*nowhere") as caught:
         main([str(tmp_path), *SHORT, "--table", str(tmp_path / "nowhere" / "all.parquet")])
