@@ -45,7 +45,7 @@ class Setting:
 
     def __post_init__(self):
         parse_problem(self.problem)
-        checks.integer("data_seed", self.data_seed, 0)
+        checks.integer("data_seed", self.data_seed, 0, checks.LARGEST_SEED)
         if not checks.several("hidden", self.hidden):
             raise ValueError("hidden is empty; expected at least one hidden layer")
         for k, width in enumerate(self.hidden):

@@ -24,7 +24,7 @@ from helpers.progress import progress
 from helpers.recipes import Recipe
 from helpers.study import RESULTS
 from helpers.sweep import SPACING, computed
-from helpers.tasks import one_thread
+from helpers.tasks import failed, one_thread
 
 VERSION = 1  # raise it when a change of code changes these tables
 RATES, DRAWS, SEEDS = (0.1, 0.005), 10, 10
@@ -145,6 +145,6 @@ def _content(task: Task) -> bytes:
         with one_thread():
             table = TABLES[task.table](task.setting)
     except Exception as error:
-        raise RuntimeError(f"{task}: {type(error).__name__}: {error}") from error
+        raise failed(task, error) from error
     table.to_parquet(content, index=False, write_page_checksum=True)
     return content.getvalue()

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 import torch
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # that can be computed with
+LARGEST_SEED = 2**63 - 1  # tensors and tables hold int64
 LONGEST = 200  # characters of a value in a message
 
 
@@ -96,8 +97,8 @@ def truth(name: str, value) -> bool:
 
 
 def seeds(name: str, values: Iterable) -> tuple[int, ...]:
-    """Return distinct seeds as a tuple of ints; a network is known by its seed."""
-    values = tuple(integer(f"{name}[{i}]", value, 0, 2**63)
+    """Return distinct seeds as a tuple of ints in [0, 2**63); a network is known by its seed."""
+    values = tuple(integer(f"{name}[{i}]", value, 0, LARGEST_SEED)
                    for i, value in enumerate(several(name, values)))
     if not values:
         raise ValueError(f"{name} is empty; expected at least one seed")

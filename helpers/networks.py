@@ -41,7 +41,7 @@ class Networks(nn.Module):
         for name, tensors in ("weights", weights), ("biases", biases):
             for k, tensor in enumerate(tensors):
                 if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-                    kind = getattr(tensor, "dtype", repr(tensor))
+                    kind = getattr(tensor, "dtype", checks.shown(tensor))
                     raise TypeError(f"{name}[{k}] is {kind}; expected a float tensor")
         if not weights or len(weights) != len(biases):
             raise ValueError(f"weights and biases hold {len(weights)} and {len(biases)} tensors; "

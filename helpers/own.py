@@ -17,7 +17,7 @@ from helpers import checks
 from helpers.data import Problem
 from helpers.networks import Networks, check_fit
 from helpers.pruning import COMPENSATIONS, choose, prune
-from helpers.square import OTHER, Square
+from helpers.square import Square, other_seeds
 from helpers.streams import stream
 from helpers.training import Run, warn_if_diverged
 
@@ -57,8 +57,8 @@ def noise_floor_with(training: Training, networks: Networks, problem: Problem) -
     The result carries their own seeds, to be compared pair by pair. Errors are `train_with`'s.
     """
     check_fit(networks, problem)
-    # PyTorch takes 32 bits of a seed: those of seed + OTHER itself would be the seed's own
-    others = [int(stream(seed + OTHER, "batch order").integers(2**32)) for seed in networks.seeds]
+    # PyTorch takes 32 bits of a seed: those of the other seed itself would be the seed's own
+    others = [int(stream(seed, "batch order").integers(2**32)) for seed in other_seeds(networks)]
     return train_with(training, networks, problem, others)
 
 
@@ -84,7 +84,8 @@ def train_with(training: Training, networks: Networks, problem: Problem,
 
 def _check_callable(name: str, training) -> None:
     if not callable(training):
-        raise TypeError(f"{name} is {training!r}; expected a function of model, x, y and seed")
+        raise TypeError(f"{name} is {checks.shown(training)}; expected a function of model, x, y "
+                        "and seed")
 
 
 def _trained(training: Training, model: nn.Sequential, problem: Problem,

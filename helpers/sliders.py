@@ -130,7 +130,8 @@ def square_of_one(square: Square, problem: Problem, recipe: Recipe, criterion: s
 def _distinct(name: str, values: Iterable) -> list:
     values = checks.several(name, values)
     if not values or len(set(values)) < len(values):
-        raise ValueError(f"{name} is {values}; expected some values, none of them twice")
+        raise ValueError(f"{name} is {checks.shown(values)}; expected some values, none of them "
+                         "twice")
     return values
 
 

@@ -127,7 +127,7 @@ def noise_floor(initial: Networks, problem: Problem, recipe: Recipe,
 def other_seeds(networks: Networks) -> list[int]:
     """Return the seeds of the networks' noise floors; ValueError for a seed too large to have one.
     """
-    return [OTHER + checks.integer(f"seeds[{i}]", seed, 0, 2**63 - OTHER)
+    return [OTHER + checks.integer(f"seeds[{i}]", seed, 0, checks.LARGEST_SEED - OTHER)
             for i, seed in enumerate(networks.seeds)]
 
 

@@ -18,8 +18,8 @@ PURPOSES = (
 def stream(seed: int, purpose: str) -> np.random.Generator:
     """Return the generator of one seed and purpose, always from its start.
 
-    Raises ValueError for an unknown purpose or a negative seed.
+    Raises TypeError or ValueError for an unknown purpose or what is no integer in [0, 2**63).
     """
-    seed = checks.integer("seed", seed, 0, 2**63)
+    seed = checks.integer("seed", seed, 0, checks.LARGEST_SEED)
     checks.one_of("purpose", purpose, PURPOSES)
     return np.random.Generator(np.random.Philox(key=[seed, PURPOSES.index(purpose)]))

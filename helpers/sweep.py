@@ -24,10 +24,12 @@ from helpers.files import writable, write
 from helpers.measures import EXTRAS
 from helpers.progress import progress
 from helpers.recipes import POST, Recipe
+from helpers.square import OTHER
 from helpers.tasks import Task, compute, load
 
 CHUNK = 100  # seeds per task: seconds of work, one chunk of training
 SPACING = 10_000  # seeds of one draw of the data start at SPACING times its own seed
+LAST_DRAW = (checks.LARGEST_SEED - OTHER) // SPACING - 1  # whose networks have noise floors, too
 
 # Dask makes its workers give freed memory back at once and samples what they do: training, which
 # allocates all the time, was half as fast.
@@ -62,7 +64,7 @@ class Grid:
             if not checks.several(name, getattr(self, name)):
                 raise ValueError(f"{name} is empty; expected at least one")
         for data_seed in self.data_seeds:
-            checks.integer("data_seeds", data_seed, 0)
+            checks.integer("data_seeds", data_seed, 0, LAST_DRAW)
         checks.integer("seeds", self.seeds, 1, SPACING)
         bare = [replace(cut, arms=()) for cut in self.cuts if isinstance(cut, Cut)]
         if twice := {cut for cut in bare if bare.count(cut) > 1}:

@@ -59,12 +59,17 @@ def compute(task: Task) -> bytes:
             table = pa.Table.from_pandas(rows(task.setting, task.cuts, task.extras),
                                          preserve_index=False)
     except Exception as error:
-        raise RuntimeError(f"{task}: {type(error).__name__}: {error}") from error
+        raise failed(task, error) from error
     table = table.replace_schema_metadata(
         {**table.schema.metadata, "task": task.text, "seconds": f"{time.perf_counter() - start}"})
     content = io.BytesIO()
     pq.write_table(table, content, compression=COMPRESSION, write_page_checksum=True)
     return content.getvalue()
+
+
+def failed(task, error: Exception) -> RuntimeError:
+    """Return an error of one line that names a task and what it failed of."""
+    return RuntimeError(f"{task}: {type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def load(tasks: list[Task], folder: Path) -> list[pa.Table | None]:

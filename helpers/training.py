@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.util import find_spec
+from inspect import currentframe
+from traceback import walk_stack
 
 import numpy as np
 import torch
@@ -162,12 +164,20 @@ def _part(networks: Networks, place: slice, seeds) -> Networks:
 
 
 def warn_if_diverged(run: Run) -> None:
-    """Name the networks that diverged in a warning of the caller's caller."""
+    """Name the networks that diverged, in a warning of the line that called this package."""
     if run.diverged.any():
         seeds = run.networks.seeds
         lost = [seed for seed, gone in zip(seeds, run.diverged, strict=True) if gone]
         warnings.warn(f"{len(lost)} of {len(seeds)} networks diverged; seeds {lost}",
-                      RuntimeWarning, stacklevel=3)
+                      RuntimeWarning, stacklevel=_level_outside())
+
+
+def _level_outside() -> int:
+    """Return the `stacklevel`, for a warning of the caller, of the first line outside the package.
+    """
+    frames = (frame for frame, _ in walk_stack(currentframe().f_back))
+    modules = (frame.f_globals.get("__name__", "") for frame in frames)
+    return next((k for k, name in enumerate(modules, 1) if not name.startswith("helpers.")), 1)
 
 
 def _check_alike(groups: list[Networks], problems: list[Problem]) -> None:

@@ -22,13 +22,29 @@ import torch  # noqa: E402
 COUNTED = "counted "  # begins the names of the properties by which reports carry counts
 
 matplotlib.use("agg")
-torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 hypothesis.settings.register_profile(
     "repeatable", derandomize=True, deadline=None, database=None, max_examples=100,
     suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.register_profile(
     "long", hypothesis.settings.get_profile("repeatable"), max_examples=1000)
 hypothesis.settings.load_profile("repeatable")
+
+
+def threads(asked: str) -> int:
+    """Return how many threads a value of OMP_NUM_THREADS asks for: of a list, the first number.
+
+    The others are for parallel work inside of parallel work. Raises UsageError, which pytest shows
+    in one line, for any other text.
+    """
+    first = asked.partition(",")[0]
+    if not (first.isdecimal() and int(first)):
+        raise pytest.UsageError(f"OMP_NUM_THREADS is {asked!r}; expected a number of threads, "
+                                "such as 2")
+    return int(first)
+
+
+def pytest_configure():
+    torch.set_num_threads(threads(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.fixture

@@ -31,13 +31,15 @@ from helpers.compare import (
 from helpers.criteria import CRITERIA
 from helpers.data import Problem, spirals
 from helpers.estimates import first_order, second_order
+from helpers.files import writable, write_table
 from helpers.films import encode
 from helpers.intervals import estimate, estimate_in_draws, share
 from helpers.lipsdp import lipschitz_bound, mean_square_bound, norm_product
 from helpers.looseness import rescaling
 from helpers.measures import EXTRAS, rows
 from helpers.networks import TILE, Networks, initialise, join
-from helpers.pruning import COMPENSATIONS, choose, everything, only_layer, prune
+from helpers.own import noise_floor_with, train_with
+from helpers.pruning import COMPENSATIONS, check_kept, choose, everything, only_layer, prune
 from helpers.recipes import Recipe
 from helpers.regions import linear_regions, max_difference
 from helpers.removals import every_node, without_node
@@ -45,7 +47,8 @@ from helpers.replacements import fresh_fits, stale_means
 from helpers.results import one, summarise
 from helpers.schedule import prune_during
 from helpers.square import commute, noise_floor, other_seeds
-from helpers.sweep import Grid
+from helpers.streams import stream
+from helpers.sweep import LAST_DRAW, Grid
 from helpers.training import train
 from helpers.weights import adam_drift, correlation, densest, usual_moves
 
@@ -56,6 +59,7 @@ META, SPARSE = X.to("meta"), X.to_sparse()
 LAST = 2**63 - 1
 LINEAR = tiny(2, (2, 1))  # no hidden layer
 LONG = np.arange(10_000)
+TABLE = pd.DataFrame({"0": [1, 2]})  # shown in several lines
 
 
 def with_network(values: float, times: float = 0, all_parameters: bool = True) -> Networks:
@@ -90,9 +94,10 @@ def during(stages=(HALF,), steps=(0,), recipe=FEW):
     (lambda: checks.real("r", 10**400, 0), ValueError, r"r is 10{199}\.\.\.; expected a number in"),
     (lambda: checks.real("r", X, 0), TypeError, r"r is tensor\(\[\["),
     (lambda: checks.several("w", "a\n" * 500), TypeError, r"w is 'a\\na\\n.*\.\.\.; expected sev"),
-    (lambda: checks.truth("t", pd.DataFrame([[1], [2]])), TypeError, "t is 0 0 1 1 2; expected"),
+    (lambda: checks.truth("t", TABLE), TypeError, "t is 0 0 1 1 2; expected"),
     (lambda: checks.seeds("seeds", [5] * 9999), ValueError, r"seeds holds \[5\] more than once"),
-    (lambda: checks.seeds("seeds", [2**64]), ValueError, r"seeds\[0\] is 18446744073709551616"),
+    (lambda: checks.seeds("seeds", [LAST + 1]), ValueError,
+     r"seeds\[0\] is 9223372036854775808; .* of at least 0 and at most 9223372036854775807"),
     (lambda: checks.device("device", "a\nb"), ValueError, r"device is 'a\\nb'; expected a device"),
     (lambda: checks.points("x", META), TypeError, "x is a tensor of layout torch.strided on meta"),
     (lambda: checks.points("x", SPARSE), TypeError, "x is a tensor of layout torch.sparse_coo on"),
@@ -174,11 +179,18 @@ def test_every_check_says_so_in_one_short_line(call, error, message):
     (lambda: Cut(layers=X), TypeError, r"layers is tensor\(\[\[.*expected a tuple"),
     (lambda: Grid(("moons noise=nan",)), ValueError, "problem is 'moons noise=nan': noise is nan"),
     (lambda: Grid(cuts=(X,)), TypeError, r"cuts holds tensor\("),
-    (lambda: Grid(data_seeds=(2**62,)), ValueError, r"seeds\[0\] is 46116860184273879040000; exp"),
-    (lambda: other_seeds(initialise((2, 1), [0, LAST])), ValueError,
-     r"seeds\[1\] is 9223372036854775807; expected .* at most 9223372032559808512"),
+    (lambda: stream(LAST + 1, "split"), ValueError, "seed is 9223372036854775808; expected an int"),
+    (lambda: initialise((2, 1), [LAST + 1]), ValueError, r"seeds\[0\] is 9223372036854775808; e"),
+    (lambda: train(A, MOONS, FEW, [0, 1, LAST + 1]), ValueError, r"order_seeds\[2\] is 9223372036"),
+    (lambda: train_with(print, A, MOONS, [LAST + 1]), ValueError, r"order_seeds\[0\] is 922337203"),
+    (lambda: Setting(data_seed=LAST + 1), ValueError, "data_seed is 9223372036854775808; expected"),
+    (lambda: Grid(data_seeds=(0, LAST_DRAW + 1)), ValueError, "data_seeds is 922337203255980; exp"),
+    (lambda: other_seeds(initialise((2, 1), [0, LAST - 2**32 + 1])), ValueError,
+     r"seeds\[1\] is 9223372032559808512; expected .* at most 9223372032559808511"),
     (lambda: noise_floor(initialise((2, 3, 1), [LAST]), MOONS, FEW), ValueError,
-     r"seeds\[0\] is 9223372036854775807; expected .* at most 9223372032559808512"),
+     r"seeds\[0\] is 9223372036854775807; expected .* at most 9223372032559808511"),
+    (lambda: noise_floor_with(print, initialise((2, 3, 1), [LAST]), MOONS), ValueError,
+     r"seeds\[0\] is 9223372036854775807; expected .* at most 9223372032559808511"),
     (lambda: estimate(torch.ones(2, 2, requires_grad=True)), TypeError, r"values is tensor\(\[\["),
     (lambda: estimate(META), TypeError, r"values is tensor\(\.\.\., device='meta'"),
     (lambda: share([[1], [1, 0]]), TypeError, r"values is \[\[1\], \[1, 0\]\]; expected numbers"),
@@ -190,6 +202,12 @@ def test_every_check_says_so_in_one_short_line(call, error, message):
     (lambda: usual_moves(torch.zeros(2, 3)), ValueError, r"values is tensor\(\[\], .*positive"),
     (lambda: adam_drift(0.9, 0.999, -torch.ones(9, 9)), ValueError, r"epsilon is tensor\(\[\[-1"),
     (lambda: correlation(torch.ones(2, 3), torch.ones(2, 4)), ValueError, r"\(2, 4\) and \(2, 3\)"),
+    (lambda: check_kept(A, "all"), TypeError, "kept is str; expected a tuple, one tensor per la"),
+    (lambda: check_kept(A, HALF[:1]), ValueError, "kept has 1 layers; expected 2"),
+    (lambda: Networks([TABLE], [TABLE], [0]), TypeError, r"weights\[0\] is 0 0 1 1 2; expected a"),
+    (lambda: writable(__file__), OSError, "folder cannot be written .*exists.*test_bad_input.py"),
+    (lambda: write_table(f"{__file__}/below", TABLE), OSError,
+     r"cannot write the file \(Not a directory\).*test_bad_input.py/below"),
     (lambda: encode([np.zeros((4, 4), np.uint8)], "flat"), ValueError, r"shapes \[\(4, 4\)\]; exp"),
     (lambda: bound_tables.node_sets("train", "new"), ValueError, "means is 'new'; .*'fresh', 'sta"),
     (lambda: summarise("rings", "."), ValueError, "grid is 'rings'; expected one of 'headline'"),
@@ -283,6 +301,8 @@ def test_labels_of_every_kind_make_the_same_problem(y):
     (lambda: Problem.from_arrays(POINTS.astype(str), CLASSES), TypeError, "not <U32"),
     (lambda: Problem.from_arrays(POINTS.astype("M8[D]"), CLASSES), TypeError, "not datetime"),
     (lambda: Problem.from_arrays(torch.empty(40, 3, device="meta"), CLASSES), TypeError, "x is"),
+    (lambda: Problem.from_arrays(np.full((40, 3), "a", object), CLASSES), TypeError,
+     r"x is ndarray; expected numbers \(points, features\)$"),
     (lambda: Problem.from_arrays(POINTS, ["a", 1] * 19 + [None, 2]), ValueError, "y holds NaN or"),
     (lambda: Problem.from_arrays(POINTS, np.array(["a", 1] * 20, object)), TypeError,
      "y holds labels that have no order"),
@@ -331,24 +351,66 @@ def test_points_of_every_kind_give_the_same_answers(x):
     assert not loss(A, x, Y).requires_grad
 
 
-def test_a_million_points_are_classified_tile_by_tile(monkeypatch):
+# A million points
+
+NARROW = tiny(5, (2, 4, 1)).select([2, 4])  # std chooses otherwise than other criteria do
+
+
+@pytest.fixture(scope="module")
+def million() -> Problem:
+    x = np.random.default_rng(0).normal(size=(10**6, 2))
+    return Problem.from_arrays(x, x[:, 0] > 0)
+
+
+def test_a_table_of_a_million_rows_is_the_problem_of_its_arrays(million):
+    x = np.random.default_rng(0).normal(size=(10**6, 2))
+    found = Problem.from_frame(pd.DataFrame(x).assign(right=x[:, 0] > 0), "right")
+    for name in "x_train", "y_train", "x_test", "y_test":
+        assert torch.equal(getattr(found, name), getattr(million, name))
+    assert torch.cat([found.x_train, found.x_test]).shape == x.shape
+    points = found.x_train.double()
+    torch.testing.assert_close(points.mean(0), torch.zeros(2).double(), rtol=0, atol=1e-6)
+    torch.testing.assert_close(points.std(0, correction=0), torch.ones(2).double())
+
+
+@pytest.mark.parametrize("measure", [
+    accuracy, loss, lambda networks, x, y: disagreement(networks, louder(networks, -1), x)],
+    ids=["accuracy", "loss", "disagreement"])
+def test_a_million_points_are_measured_tile_by_tile(measure, million, monkeypatch):
     most, layers = [], Networks._layers
 
     def watched(self, x, networks):
-        most.append(len(x) * min(len(self), 64) * max(self.widths))
+        most.append(len(x) * len(self.seeds[networks]) * max(self.widths))
         return layers(self, x, networks)
 
-    million = np.random.default_rng(0).normal(size=(10**6, 2))
-    problem = Problem.from_arrays(million, million[:, 0] > 0)
-    x = torch.cat([problem.x_train, problem.x_test])
-    assert x.shape == (10**6, 2) and x.isfinite().all()
-    few, other = tiny(2, (2, 3, 1)), louder(tiny(2, (2, 3, 1)), -1)
-    monkeypatch.setattr(Networks, "_layers", watched)
-    apart = disagreement(few, other, x)
+    x = torch.cat([million.x_train, million.x_test])
+    y = torch.cat([million.y_train, million.y_test])
+    with monkeypatch.context() as patch:
+        patch.setattr(Networks, "_layers", watched)
+        whole = measure(NARROW, x, y)
     assert len(most) > 2 and max(most) <= TILE, "the activations held together"
-    monkeypatch.undo()
-    parts = torch.stack([disagreement(few, other, part) for part in x.split(50_000)])
-    assert torch.allclose(apart, parts.mean(0), atol=1e-6) and (apart > 0).all()
+    parts = torch.stack([measure(NARROW, *part) for part in
+                         zip(x.split(50_000), y.split(50_000), strict=True)])
+    assert torch.allclose(whole, parts.mean(0), atol=1e-6) and (whole > 0).all()
+
+
+@pytest.mark.parametrize("compensation", ["mean", "linear"])
+def test_a_million_points_choose_and_compensate_as_their_formulas_say(compensation, million):
+    kept = choose(NARROW, million, "std", 0.5)
+    smaller = prune(NARROW, kept, million, compensation)
+    x = million.x_train.double().numpy()
+    for i, found in enumerate(smaller(million.x_train).detach().numpy()):
+        below, _, above = NARROW.to_sequential(i).double()
+        weight, bias, after, offset = (parameter.detach().numpy() for layer in (below, above)
+                                       for parameter in layer.parameters())
+        outputs = np.maximum(x @ weight.T + bias, 0)
+        *gone, _, _ = outputs.std(0).argsort()
+        assert kept[0][i].tolist() == sorted({*range(4)} - {*gone})
+        known = np.ones((len(x), 1))
+        if compensation == "linear":
+            known = np.c_[np.delete(outputs, gone, 1), known]
+        outputs[:, gone] = known @ np.linalg.lstsq(known, outputs[:, gone])[0]
+        np.testing.assert_allclose(found, (outputs @ after.T + offset)[:, 0], atol=1e-5)
 
 
 # Settings at the ends of their ranges
@@ -390,6 +452,13 @@ def test_the_largest_seed_is_a_seed_like_any_other():
     square = commute(pair, MOONS, FEW, "random", 0.5)
     alone = commute(last, MOONS, FEW, "random", 0.5)
     assert same_bits(square.prune_first.select(1), alone.prune_first)
+    assert torch.tensor(last.seeds).tolist() == [LAST], "a tensor holds it"
+
+
+def test_the_largest_seeds_with_a_noise_floor_have_one():
+    assert other_seeds(initialise((2, 1), [LAST - 2**32])) == [LAST]
+    *_, task = Grid(data_seeds=(0, LAST_DRAW), seeds=10_000).tasks()
+    assert LAST - 10_000 < max(other_seeds(initialise((2, 1), task.setting.seeds))) <= LAST
 
 
 # Networks that diverged

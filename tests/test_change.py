@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from examples import MOONS, double, louder, three_classes, tiny
-from helpers.change import change_of, with_centred_logits
+from examples import MOONS, double, louder, refuses, three_classes, tiny
+from helpers.change import change_of, whole_at, with_centred_logits
 from helpers.losses import point_losses
 from helpers.pruning import choose
 from helpers.replacements import fresh_fits, fresh_means
@@ -78,3 +78,28 @@ def test_deviations_are_of_removed_nodes_alone(networks, problem):
         assert (deviations.mT[~mask] == 0).all() and (deviations.mT[mask] != 0).any()
         held = (deviations + layer).mT[mask]  # at one value
         torch.testing.assert_close(held, held[:, :1].expand_as(held))
+
+
+A, POINTS = tiny(), (MOONS.x_test, MOONS.y_test)
+HALF = choose(A, MOONS, "random", 0.5)
+
+
+def at(x=POINTS[0], y=POINTS[1]):
+    return lambda: whole_at(A, MOONS, (x, y))
+
+
+@refuses(
+    (lambda: whole_at("nets", MOONS, POINTS), TypeError, "networks is str; expected Networks"),
+    (lambda: whole_at(A, THREE, POINTS), ValueError, "problem.x_train has 4 features; expected 2"),
+    (lambda: whole_at(tiny(1, (2, 1)), MOONS, POINTS), ValueError, r"\(2, 1\); expected a hidden"),
+    (lambda: whole_at(A, MOONS, POINTS[0]), TypeError, r"points is tensor\(.*; expected a pair of"),
+    (at(THREE.x_test), ValueError, "x has 4 features; expected 2"),
+    (at(POINTS[0] / 0), ValueError, "x holds NaN or infinite values"),
+    (at(y=POINTS[1][:3]), ValueError, r"y has shape \(3,\); expected \(40,\), one per point"),
+    (at(y=POINTS[1] + 1), ValueError, "y holds labels from 1 to 2; expected 0 to 1"),
+    (lambda: change_of(A, HALF[:1], MOONS, fresh_means, POINTS), ValueError, "kept has 1 layers"),
+    (lambda: change_of(A, HALF, MOONS, fresh_means, POINTS[:1]), TypeError, r"points is \(tensor"),
+)
+def test_what_does_not_fit_is_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

@@ -43,6 +43,8 @@ GOOD = torch.tensor([[0.0, 1.0]])
     (lambda: checks.points("x", GOOD[:0]), ValueError, r"x has shape \(0, 2\)"),
     (lambda: checks.points("x", GOOD, 3), ValueError, "x has 2 features; expected 3"),
     (lambda: checks.points("x", GOOD / 0), ValueError, "x holds NaN or infinite"),
+    (lambda: checks.filled("x", GOOD.to("meta")), TypeError, "x is a tensor .* on meta; expected"),
+    (lambda: checks.filled("x", GOOD.to_sparse()), TypeError, "x is a tensor of layout torch.s"),
     (lambda: checks.labels("y", [0, 1], 2, 2), TypeError, "y is list"),
     (lambda: checks.labels("y", GOOD[0], 2, 2), TypeError, "y is torch.float32"),
     (lambda: checks.labels("y", torch.tensor([0]), 2, 2), ValueError, r"y has shape \(1,\)"),

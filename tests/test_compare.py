@@ -12,6 +12,8 @@ from examples import MOONS, double, refuses, three_classes, tiny
 from helpers.compare import (
     accuracy,
     barrier,
+    box,
+    check_plane,
     cka,
     classify,
     disagreement,
@@ -83,6 +85,9 @@ ONE = tiny(3, (2, 4, 3, 1))
 @refuses(
     (lambda: plane(THREE), ValueError, "problem three has 4 features; expected 2"),
     (lambda: plane(X), TypeError, "problem is Tensor"),
+    (lambda: box(THREE), ValueError, "problem three has 4 features; expected 2"),
+    (lambda: check_plane(THREE), ValueError, "problem three has 4 features; expected 2: compare"),
+    (lambda: check_plane(X), TypeError, "problem is Tensor; expected a Problem"),
     (lambda: plane(MOONS, 1), ValueError, "resolution is 1"),
     (lambda: classify(A, X[:, :1]), ValueError, "x has 1 features; expected 2"),
     (lambda: probabilities(A, X / 0), ValueError, "x holds NaN"),

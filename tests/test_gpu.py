@@ -107,8 +107,10 @@ def test_a_network_is_the_same_in_any_company_and_the_argument_stays():
 def test_divergence_is_reported():
     networks = tiny(2, (2, 9, 6, 1))
     networks.biases[0].data[1, 0] = torch.inf
-    with pytest.warns(RuntimeWarning, match=r"1 of 2 networks diverged; seeds \[1\]"):
+    with pytest.warns(RuntimeWarning, match=r"1 of 2 networks diverged; seeds \[1\]") as caught:
         run = gpu.train_whole(moved(networks), MOONS, BRIEF)
+    (told,) = (warning for warning in caught if "diverged" in str(warning.message))
+    assert told.filename == __file__
     assert run.diverged.tolist() == [False, True]
 
 
@@ -141,6 +143,8 @@ def small(device=gpu.DEVICE) -> Networks:
     (lambda: gpu.train_whole(small(), MOONS, replace(POST, batch_size=None)), ValueError,
      "a batch_size of at most 64"),
     (lambda: gpu.train_whole(small(), MOONS, loss_every=0), ValueError, "loss_every is 0"),
+    (lambda: gpu.train_whole(small(), MOONS, order_seeds=[2**63]), ValueError,
+     r"order_seeds\[0\] is 9223372036854775808; expected an integer of at least 0"),
 )
 def test_what_the_kernel_is_not_made_for_is_refused(call, error, message):
     with pytest.raises(error, match=message):

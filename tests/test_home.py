@@ -148,6 +148,12 @@ def test_cells_that_never_ran_stay_so():
     assert [cell.get("execution_count") for cell in new.cells] == [None] * 4
 
 
+def test_a_notebook_without_parameters_is_refused():
+    text = nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")]))
+    with pytest.raises(ValueError, match="^a notebook has no cell tagged parameters$"):
+        home.with_setup(text, "ada/square")
+
+
 def commands(monkeypatch):
     """Run the set-up cell in a session that notes commands instead of running them."""
     noted = []

@@ -124,11 +124,11 @@ def test_a_task_that_fails_is_named_and_what_was_finished_stays(small, monkeypat
 
     def failing(setting):
         if setting.data_seed == 1:
-            raise ValueError("no such thing")
+            raise ValueError("no such\nthing")
         return ladders.in_training(setting)
 
     monkeypatch.setattr(bound_tables, "TABLES", {"bounds_in_training": failing})
-    with pytest.raises(RuntimeError, match="data_seed=1.*ValueError: no such thing"):
+    with pytest.raises(RuntimeError, match="data_seed=1.*ValueError: no such thing$"):
         bound_tables.complete(small)
     assert bound_tables.missing(small) == [second]
 

@@ -24,6 +24,7 @@ from examples import (
     three_classes,
     tiny,
 )
+from helpers import sequential
 from helpers.data import Problem
 from helpers.networks import Networks
 from helpers.own import commute_with, noise_floor_with, train_with
@@ -163,6 +164,7 @@ def given(*layers):
     (hooked_model(0, "__setattr__", "forward", torch.relu), TypeError,
      r"\[0\]\[0\] is Linear with .* a forward of its own"),
     (lambda: Networks.from_sequential([*mlp()]), TypeError, r"is list; expected an nn.Sequential$"),
+    (lambda: sequential.layers("model", [*mlp()]), TypeError, "^model is list; expected an nn.Seq"),
     (lambda: Networks.from_sequential(nn.ModuleList(mlp())), TypeError,
      r"modules\[0\] is ModuleList; expected an nn.Sequential.*from_state_dicts"),
     (lambda: Networks.from_sequential(mlp(), mlp(dtype=torch.float64)), ValueError,
@@ -224,6 +226,9 @@ def saved(*changes, **more):
     (saved(("0.weight", torch.ones(3, 4).int())), TypeError,
      r"weights\[0\] is torch.int32; expected a float tensor"),
     (saved(epoch=3), ValueError, r"\['epoch'\] is int of shape \(\)"),
+    (lambda: sequential.saved_layers("saved", []), TypeError, r"^saved is \[\]; expected what mo"),
+    (lambda: sequential.saved_layers("saved", {"bias": torch.ones(3)}), ValueError,
+     "^saved has a bias of '', but no weight; expected both"),
 )
 def test_an_entry_that_does_not_belong_is_named(call, error, message):
     with pytest.raises(error, match=message):
@@ -377,6 +382,7 @@ def hooked(training=as_train, problem=MOONS, criterion="std", fraction=0.5, **kw
     (hooked(layers=[5]), ValueError, "layers is 5"),
     (hooked(compensation="median"), ValueError, "compensation is 'median'"),
     (lambda: train_with(None, INITIAL, MOONS), TypeError, "training is None"),
+    (lambda: train_with(FRAME, INITIAL, MOONS), TypeError, "training is length .*; expected a fun"),
     (lambda: train_with(as_train, INITIAL, MOONS, [1]), ValueError, "order_seeds holds 1 s"),
     (lambda: train_with(as_train, mlp(), MOONS), TypeError, "networks is Sequential"),
     (lambda: train_with(grows, INITIAL, MOONS), ValueError, "training left layers .*as they were"),

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import answers
+import build
 import render
 from run_notebooks import NotebookFailed, clean, execute, execute_all, with_few_colours
 
@@ -58,6 +59,12 @@ def test_an_unknown_verdict_is_refused():
 def test_notebooks_without_any_claim_are_refused():
     with pytest.raises(ValueError, match="no notebook displays a claim"):
         answers.collect({"01_data.ipynb": notebook()})
+
+
+def test_a_notebook_without_a_title_is_refused():
+    bare = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("Text\n\n## Part")])
+    with pytest.raises(ValueError, match="a notebook has no title: its first cell must start with"):
+        answers.title(bare)
 
 
 def test_the_claim_table_shows_number_n_verdict_and_evidence():
@@ -214,6 +221,37 @@ def test_cleaning_keeps_the_picture_that_stands_beside_a_widget_and_no_other_out
     shown = [nbformat.v4.new_output(kind, data=data) for data in (bare | kept, bare, kept)]
     cleaned = clean(notebook(*shown)).cells[1].outputs
     assert [output.data for output in cleaned] == [kept, bare, kept]
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["FRACTOIN=0.3"], "FRACTOIN is no parameter of these notebooks; did you mean FRACTION"),
+    (["moons"], "'moons' is no setting; expected NAME=VALUE"),
+    (["--inplace", "03.ipynb"], "notebook is '03.ipynb'; expected one of those in notebooks/")])
+def test_the_command_says_what_is_wrong_in_one_line(arguments, message, monkeypatch):
+    for name in "execute_all", "build_site":
+        monkeypatch.setattr(build, name, None)
+    monkeypatch.setattr(build, "set_environment", lambda folder: None)
+    monkeypatch.setattr(sys, "argv", ["build.py", *arguments])
+    with pytest.raises(SystemExit, match=f"^FAILED: {message}") as caught:
+        build.main()
+    assert "\n" not in caught.value.code
+
+
+def test_the_command_ends_with_the_notebook_that_failed(monkeypatch):
+    def failing(settings):
+        raise NotebookFailed("all of it\nFAILED: notebooks/03.ipynb, cell 1: so")
+
+    monkeypatch.setattr(build, "site_of", failing)
+    monkeypatch.setattr(build, "set_environment", lambda folder: None)
+    monkeypatch.setattr(sys, "argv", ["build.py"])
+    with pytest.raises(SystemExit, match="^all of it\nFAILED: notebooks/03.ipynb, cell 1: so$"):
+        build.main()
+
+
+def test_a_site_that_sphinx_cannot_build_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="the site was not built: see Sphinx's warnings above"):
+        render.sphinx(tmp_path / "nowhere", tmp_path / "html")
+    assert not list(tmp_path.iterdir())
 
 
 def write(folder, source, name="03_broken.ipynb"):

@@ -88,6 +88,13 @@ def test_what_does_not_fit_is_refused_in_one_line(given, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_parameter_refuses_what_it_cannot_be(name):
+    with pytest.raises(ValueError, match=f"^{name} is 'nonsense'; expected") as caught:
+        settings([f"{name}=nonsense"], KNOWN)
+    assert "\n" not in str(caught.value)
+
+
 def test_make_passes_every_variable_that_is_not_its_own():
     def report(*variables):
         command = ["make", "--no-print-directory", "-n", "report", *variables]

@@ -6,6 +6,7 @@ from io import BytesIO
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from ipywidgets import Dropdown, SelectionSlider
 
 from examples import FEW, MOONS, refuses, same_bits, tiny
@@ -14,6 +15,7 @@ from helpers.sliders import FRACTIONS, Sliders, picture, square_of_one, square_s
 from helpers.square import commute
 
 VIEW = "application/vnd.jupyter.widget-view+json"
+ROWS = torch.ones(2, 2)  # shown in two lines
 SQUARE = commute(tiny(), MOONS, FEW, "std", 0.4, fine_tune_steps=5)
 
 
@@ -165,6 +167,9 @@ def test_the_figures_of_a_square_differ_between_states():
 @refuses(
     (lambda: Sliders(line, {}, slope=[]), ValueError, r"^slope is \[\]; expected some values"),
     (lambda: Sliders(line, {"slope": 1}, slope=[1, 1]), ValueError, "none of them twice$"),
+    (lambda: Sliders(line, {"slope": 1}, slope=[ROWS] * 2), ValueError,
+     r"^slope is \[tensor\(.*; expected some values, none of them twice$"),
+    (lambda: picture(lambda: ROWS), TypeError, r"^draw returned tensor\(.*; expected axes$"),
     (lambda: Sliders(line, {"slope": 1}, slope=1), TypeError, "^slope is 1; expected several"),
     (lambda: Sliders(line, {"slope": "std"}, slope="std"), TypeError, "^slope is 'std'; expected"),
     (lambda: Sliders(line, {"slop": 1}, slope=[1]), ValueError,

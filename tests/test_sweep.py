@@ -289,6 +289,24 @@ def test_a_task_that_fails_is_named_and_what_came_before_stays(computed, tmp_pat
     assert run(rest, tmp_path).data_seed.unique().tolist() == [0, 4] and len(computed) == 3
 
 
+@refuses(
+    (lambda: compute(FAILING.tasks()[1]), RuntimeError, FAILURE),
+    (lambda: next(sweep.computed(compute, FAILING.tasks()[1:], ROOT, None)), RuntimeError, FAILURE),
+)
+def test_whatever_computes_a_task_that_fails_names_it(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_an_error_of_several_lines_is_told_in_one(monkeypatch):
+    def failing(*_):
+        raise ValueError("too\n  much")
+
+    monkeypatch.setattr(tasks, "rows", failing)
+    with pytest.raises(RuntimeError, match="seeds 20000 to 20001: ValueError: too much$"):
+        compute(FAILING.tasks()[1])
+
+
 def grid(**changes):
     return lambda: replace(GRID, **changes)
 
@@ -472,6 +490,20 @@ def test_the_command_line_names_unknown_words(arguments, message, no_work, capsy
         main(arguments)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+# parsed by ourselves: refused in rows above
+TEXTS = {"folder", "table", "scheduler", "problem", "hidden", "batch_size", "prune_time"}
+OPTIONS = [action.option_strings[0] for action in command._parser()._actions
+           if action.nargs != 0 and action.dest not in TEXTS]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_of_numbers_or_known_words_refuses_others(option, no_work, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([option, "nonsense"])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert caught.value.code == 2 and f"argument {option}: invalid" in said and "'nonsense'" in said
 
 
 def test_a_table_that_cannot_be_written_ends_in_one_line_and_keeps_the_tasks(tmp_path):

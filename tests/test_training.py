@@ -19,7 +19,10 @@ from examples import (
 )
 from helpers.compare import loss
 from helpers.data import moons
+from helpers.networks import Networks
+from helpers.own import commute_with, train_with
 from helpers.recipes import POST
+from helpers.square import commute, noise_floor
 from helpers.streams import stream
 from helpers.training import _chunks, train, train_draws
 
@@ -118,6 +121,28 @@ def test_divergence_is_reported_per_network():
     assert run.diverged.tolist() == [False, True, False]
     healthy = train(tiny(3), MOONS, FEW).networks
     assert same_bits(run.networks.select([0, 2]), healthy.select([2, 1]))
+
+
+def lost() -> Networks:
+    """One network that has diverged."""
+    networks = tiny(1)
+    networks.biases[0].data[0, 0] = torch.nan
+    return networks
+
+
+@pytest.mark.parametrize("call", [
+    lambda: train(lost(), MOONS, FEW),
+    lambda: train_draws([lost()], [MOONS], FEW),
+    lambda: commute(lost(), MOONS, FEW, "std", 0.5),
+    lambda: noise_floor(lost(), MOONS, FEW),
+    lambda: train_with(lambda *_: None, lost(), MOONS),
+    lambda: commute_with(lambda *_: None, lost(), MOONS, "std", 0.5)],
+    ids=["train", "train_draws", "commute", "noise_floor", "train_with", "commute_with"])
+def test_divergence_is_reported_at_the_line_that_called(call):
+    with pytest.warns(RuntimeWarning, match="1 of 1 networks diverged") as caught:
+        call()
+    code = call.__code__
+    assert {(w.filename, w.lineno) for w in caught} == {(code.co_filename, code.co_firstlineno)}
 
 
 def test_one_parameter_that_is_not_finite_is_divergence():
