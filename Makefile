@@ -1,11 +1,17 @@
 # Two commands do everything, from a bare checkout: `make report` and `make test`.
 PYTHON ?= python3
+ifeq ($(strip $(PYTHON)),)
+$(error PYTHON is empty; expected a command, such as python3.11)
+endif
 PY := .venv/bin/python
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 # Two notebooks or test workers run side by side, one thread each.
 OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
+ifneq ($(shell printf %s '$(subst ','\'',$(value OMP_NUM_THREADS))' | grep -cxE '[1-9][0-9]*(,[1-9][0-9]*)*'),1)
+$(error OMP_NUM_THREADS is '$(OMP_NUM_THREADS)'; expected a number of threads, such as 2)
+endif
 # A backend set by the caller would silently remove every figure from the notebooks.
 unexport MPLBACKEND
 # Files here are UTF-8 wherever make runs.

@@ -19,12 +19,13 @@ import pyarrow.parquet as pq
 
 from helpers import checks, ladders
 from helpers.arms import Setting
+from helpers.engine import at_most_threads
 from helpers.files import writable, write, write_table
 from helpers.progress import progress
 from helpers.recipes import Recipe
 from helpers.study import RESULTS
 from helpers.sweep import SPACING, computed
-from helpers.tasks import failed, one_thread
+from helpers.tasks import failed
 
 VERSION = 1  # raise it when a change of code changes these tables
 RATES, DRAWS, SEEDS = (0.1, 0.005), 10, 10
@@ -142,7 +143,7 @@ def _content(task: Task) -> bytes:
     """Return the table of a task as the content of its file; RuntimeError naming it if it fails."""
     content = io.BytesIO()
     try:
-        with one_thread():
+        with at_most_threads(1):
             table = TABLES[task.table](task.setting)
     except Exception as error:
         raise failed(task, error) from error

@@ -10,6 +10,7 @@ row of samples begins at a quad.
 """
 
 import math
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
@@ -23,6 +24,17 @@ VECTOR = 64  # numbers: at least one cache line and one vector register of any t
 QUAD = 4  # samples: rows of so many single-precision numbers begin at multiples of 16 bytes
 SERIAL = 2**15  # numbers: PyTorch splits longer element-wise loops between threads, anywhere
 relu_gradient = torch.ops.aten.threshold_backward.grad_input  # in place; d * (h > 0) is slow
+
+
+@contextmanager
+def at_most_threads(count: int):
+    """Compute on so many threads, or on fewer where fewer are set."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(count, before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Engine:

@@ -118,7 +118,7 @@ class Networks(nn.Module):
         try:
             index = index.cpu() if isinstance(index, Tensor) else index
             index = torch.arange(len(self))[index].reshape(-1)
-        except (IndexError, TypeError, ValueError) as error:
+        except (IndexError, TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"index is {checks.shown(index)} for {len(self)} networks: {error}"
                              ) from None
         return Networks([weight[index] for weight in self.weights],

@@ -10,16 +10,15 @@ import os
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
 from helpers.arms import Cut, Setting
+from helpers.engine import at_most_threads
 from helpers.measures import COLUMNS, SETTINGS, rows
 from helpers.training import reference_engine
 
@@ -55,7 +54,7 @@ def compute(task: Task) -> bytes:
     """Return the rows of a task as the content of its file; RuntimeError naming it if it fails."""
     start = time.perf_counter()
     try:
-        with one_thread(), reference_engine():  # so that a table has the same bits with `fast`
+        with at_most_threads(1), reference_engine():  # the same bits with the extra `fast`
             table = pa.Table.from_pandas(rows(task.setting, task.cuts, task.extras),
                                          preserve_index=False)
     except Exception as error:
@@ -82,7 +81,8 @@ def load_one(task: Task, path: Path) -> pa.Table | None:
     if not path.exists():
         return None
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
+        # older versions make columns of names of folders such as seeds=3
+        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
         if (table.schema.metadata or {}).get(b"task") != task.text.encode():
             raise ValueError("it holds something else")
         measured = set(table.schema.types[len(SETTINGS):])
@@ -96,16 +96,5 @@ def load_one(task: Task, path: Path) -> pa.Table | None:
                       RuntimeWarning, stacklevel=2)
         return None
     return table.replace_schema_metadata()
-
-
-@contextmanager
-def one_thread():
-    """Compute on one thread, as every worker does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 

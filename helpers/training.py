@@ -17,7 +17,7 @@ from torch.nn.functional import one_hot
 
 from helpers import checks
 from helpers.data import Problem
-from helpers.engine import Engine
+from helpers.engine import Engine, at_most_threads
 from helpers.networks import Networks, check_fit, join
 from helpers.progress import progress
 from helpers.recipes import OPTIMISERS, POST, Recipe, check_recipe
@@ -255,11 +255,15 @@ def _fastest(networks: Networks, recipe: Recipe):
 
 
 def _train_chunk(run, pool: _Pool, chunk: slice, recipe: Recipe, loss_every: int, keep, bar):
-    """Train networks that fit into the cache; return them, losses, snapshots, Adam's means."""
+    """Train networks that fit into the cache; return them, losses, snapshots, Adam's means.
+
+    On no more threads than networks: the product of a lone one would be split, and round otherwise.
+    """
     moments = pool.moments and Moments(
         pool.moments.mean.select(chunk), pool.moments.square.select(chunk), pool.moments.step)
     batches = _Batches(pool, chunk, recipe)
-    return run(pool.networks.select(chunk), moments, batches, recipe, loss_every, keep, bar)
+    with at_most_threads(batches.count):
+        return run(pool.networks.select(chunk), moments, batches, recipe, loss_every, keep, bar)
 
 
 def _run(networks: Networks, moments: Moments | None, batches: "_Batches", recipe: Recipe,

@@ -19,11 +19,12 @@ def results(networks, problem, recipe, **kwargs):
             for i, seed in enumerate(networks.seeds)}
 
 
-@pytest.fixture
-def two_threads():
-    torch.set_num_threads(2)
+@pytest.fixture(params=[2, 4, 8])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
     yield
-    torch.set_num_threads(1)
+    torch.set_num_threads(before)
 
 
 COMPANIES = pytest.mark.parametrize("widths, problem, recipe", [
@@ -49,13 +50,14 @@ def test_same_bits_in_any_company(widths, problem, recipe, monkeypatch):
 
 
 @COMPANIES
-def test_same_bits_on_two_threads(widths, problem, recipe, monkeypatch, two_threads):
+@pytest.mark.parametrize("company", [64, 3, 1])
+def test_same_bits_on_many_threads(company, widths, problem, recipe, monkeypatch, threads):
     monkeypatch.setattr("helpers.training._chunk_size", lambda *_: 64)
-    networks = tiny(64, widths)
-    on_two = results(networks, problem, recipe)
+    networks = tiny(company, widths)
+    on_many = results(networks, problem, recipe)
     torch.set_num_threads(1)
     for seed, values in results(networks, problem, recipe).items():
-        assert all(map(torch.equal, values, on_two[seed])), f"seed {seed} differs"
+        assert all(map(torch.equal, values, on_many[seed])), f"seed {seed} differs"
 
 
 def test_groups_on_several_draws_train_as_they_would_alone(monkeypatch):

@@ -47,6 +47,23 @@ def test_an_interpreter_that_does_not_do_is_refused(target, python, message, mak
     count("bad calls", 1)
 
 
+@pytest.mark.parametrize("given, message", [
+    ("PYTHON=", "PYTHON is empty; expected a command, such as python3.11"),
+    ("OMP_NUM_THREADS=0", "OMP_NUM_THREADS is '0'; expected a number of threads, such as 2"),
+    ("OMP_NUM_THREADS=many", "OMP_NUM_THREADS is 'many'; expected a number"),
+    ("OMP_NUM_THREADS=4,", "OMP_NUM_THREADS is '4,'; expected a number"),
+    ("OMP_NUM_THREADS=", "OMP_NUM_THREADS is ''; expected a number")])
+def test_a_variable_that_cannot_be_stops_make_before_anything(given, message, make, count):
+    done = make("--dry-run", "install", given)
+    (line,) = done.stderr.splitlines()
+    assert f"*** {message}" in line and done.returncode == 2 and not done.stdout
+    count("bad calls", 1)
+
+
+def test_make_takes_lists_of_threads(make):
+    assert make("--dry-run", "lint", "OMP_NUM_THREADS=4,2").returncode == 0
+
+
 @refuses(
     (lambda: threads("0"), pytest.UsageError, "OMP_NUM_THREADS is '0'; expected a number of threa"),
     (lambda: threads("many"), pytest.UsageError, "OMP_NUM_THREADS is 'many'; expected a number"),
