@@ -159,7 +159,8 @@ def computed(compute: Callable, tasks: list, folder: Path, client) -> Iterator[t
         return
     from distributed import KilledWorker, as_completed  # imports for seconds: only where used
 
-    futures = {client.submit(compute, task, key=task.name): task for task in tasks}
+    # not pure: keys of this call alone, for Dask tells late, and by key, what was cancelled
+    futures = {client.submit(compute, task, pure=False): task for task in tasks}
     try:
         for future in as_completed(futures, loop=client.loop):
             yield futures[future], future.result()
