@@ -101,6 +101,13 @@ def test_every_axis_is_combined(tmp_path):
     assert found.dense_vs_other_order_held_out_distance.isna().all()
 
 
+def test_settings_may_be_integers_in_some_tasks_and_fractions_in_others(tmp_path):
+    rates = 1, 0.1
+    grid = replace(GRID, data_seeds=(0,), recipes=tuple(replace(FEW, learning_rate=rate)
+                                                        for rate in rates))
+    assert run(grid, tmp_path).learning_rate.tolist() == [rate for rate in rates for _ in range(4)]
+
+
 def test_seeds_come_in_chunks_of_tasks(monkeypatch, tmp_path):
     sizes = [len(task.setting.seeds) for task in Grid(seeds=250).tasks()]
     assert sizes == [100, 100, 50]
