@@ -2,9 +2,11 @@
 finished is lost, nothing half written stands under a final name, and the resumed table is the same.
 """
 
+import ast
 import errno
 import json
 import os
+import re
 import signal
 import sys
 import warnings
@@ -179,6 +181,49 @@ def test_every_table_and_page_is_written_by_what_survives_a_kill(monkeypatch, tm
         with pytest.raises(OSError, match="No space left"):
             call()
     assert names_in(tmp_path) == {"results"} and not names_in(tmp_path / "results")
+
+
+BARE = re.compile(r".*\.(write_text|write_bytes|savefig|save_file|to_(csv|json|parquet))|save_file|"
+                  r"json\.dump|nbformat\.write|np\.save\w*|pq\.write_table")
+TO_WRITE = re.compile("[rbt]*[wax+][bt+]*")  # modes of `open`
+PASSING = {  # into memory, or into a folder that is thrown away or takes its place as a whole
+    "helpers/files.py": ["open", "to_parquet"], "helpers/tasks.py": ["write_table"],
+    "report/build.py": ["write_bytes", "write_text"], "report/gpu_page.py": ["write_text"],
+    "report/finish.py": ["write_bytes", "write_text"], "report/social.py": ["savefig"],
+    "report/playground_page.py": ["write_text"] * 3,
+    "report/speed_page.py": ["savefig", "write_text"],
+    "report/reruns.py": ["write", "write_bytes", "write_text"],
+    "benchmarks/playground.py": ["write_text"] * 2}
+
+
+def bare_writes(source):
+    """Names of the calls that write a file where it stands, sorted."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return sorted(ast.unparse(call.func).split(".")[-1] for call in calls if writes(call))
+
+
+def writes(call):
+    name = ast.unparse(call.func)
+    words = [*call.args, *(keyword.value for keyword in call.keywords)]
+    modes = [word.value for word in words if isinstance(word, ast.Constant)]
+    return BARE.fullmatch(name) or name.split(".")[-1] == "open" and any(
+        TO_WRITE.fullmatch(str(mode)) for mode in modes)
+
+
+@pytest.mark.parametrize("source", [
+    "path.write_text(text)", "(folder / 'a').write_bytes(b'')", "open(path, 'w')",
+    "path.open('xb')", "open(path, mode='r+')", "json.dump(found, file)", "np.savez(path, a=a)",
+    "table.to_parquet(path)", "pq.write_table(table, path)", "figure.savefig(path)"])
+def test_the_search_for_bare_writes_finds_them(source):
+    assert bare_writes(source) and not bare_writes("open(path, 'rb')\npath.read_text()")
+
+
+def test_no_module_writes_a_file_that_is_kept_where_it_stands():
+    """But through `helpers.files`, so that it is whole or not there."""
+    found = {str(path.relative_to(render.ROOT)): bare_writes(path.read_text())
+             for folder in ("helpers", "report", "benchmarks", ".ci")
+             for path in sorted((render.ROOT / folder).glob("*.py"))}
+    assert {name: calls for name, calls in found.items() if calls} == PASSING
 
 
 def test_results_killed_on_their_way_are_not_up_to_date(monkeypatch, tmp_path):
