@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers import files
 from helpers.arms import Setting
 from helpers.recipes import Recipe
 from helpers.results import processor
@@ -71,9 +72,9 @@ def main(grid: Grid = GRID, rounds: int = 3, path: Path = RESULTS) -> int:
     times = measure(grid, rounds)
     found = ratios(times)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"processor": processor(), "processor_cores": os.cpu_count(),
-                                "rounds": rounds, "seconds": times.to_dict("list"), **found},
-                               indent=1) + "\n")
+    measured = {"processor": processor(), "processor_cores": os.cpu_count(), "rounds": rounds,
+                "seconds": times.to_dict("list"), **found}
+    files.write(path, f"{json.dumps(measured, indent=1)}\n".encode())
     print(f"{processor()}, {len(grid.tasks())} tasks; seconds, medians of {rounds} rounds\n"
           f"{times.median().to_string(float_format='{:.2f}'.format)}")
     print(f"overhead in this process {found['overhead in this process']:.1%}, of one worker "

@@ -5,33 +5,41 @@ the data; it is kept as a file, so what is finished is not computed again.
 """
 
 import hashlib
-import io
 import json
+from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from helpers import checks, ladders
 from helpers.arms import Setting
-from helpers.engine import at_most_threads
-from helpers.files import writable, write, write_table
-from helpers.progress import progress
+from helpers.bounds import BOUNDS, SIGNED
+from helpers.files import write_table
 from helpers.recipes import Recipe
 from helpers.study import RESULTS
-from helpers.sweep import SPACING, computed
-from helpers.tasks import failed
+from helpers.sweep import SPACING, finish
+from helpers.tasks import NUMBERS, TEXT, check_columns, digest, lacking, tables, text_of
 
 VERSION = 1  # raise it when a change of code changes these tables
 RATES, DRAWS, SEEDS = (0.1, 0.005), 10, 10
 TABLES: dict[str, Callable[[Setting], pd.DataFrame]] = {
     "bounds": ladders.prunings, "bounds_in_training": ladders.in_training,
     "lipschitz": ladders.constants}
+COLUMNS = {
+    "bounds": ["points", "seed", "node", *BOUNDS, *SIGNED, "rms_logit_change",
+               "mean_abs_logit_change", "mean_abs_loss_change", "loss_change", "std",
+               "norms_before", "first_order", "second_order", "layers", "dense", "pruned",
+               "certified", "criterion", "fraction", "means"],
+    "bounds_in_training": ["step", "seed", "nodes", "logit_ratio", "loss_ratio", "harm_ratio", "K"],
+    "lipschitz": ["seed", "product_whole", "product_suffix", "lipsdp_whole", "lipsdp_suffix",
+                  "train_max", "train_mean", "whole", "regions", "suffix", "seen", "sup"]}
+WORDS = ("points", "layers", "criterion", "means")  # columns of text; the others hold numbers
+TYPES = {table: {name: TEXT if name in WORDS else NUMBERS for name in names}
+         for table, names in COLUMNS.items()}
 INDEX = ["learning_rate", "draw", "seed", "layers"]
 
 
@@ -43,11 +51,33 @@ class Task:
     setting: Setting
 
     @property
+    def text(self) -> str:
+        """All that the table depends on, as JSON."""
+        return json.dumps([VERSION, ladders.RANKED_BY, ladders.FRACTIONS, ladders.HELD_OUT,
+                           ladders.MOMENTS, asdict(self)])
+
+    @property
     def name(self) -> str:
         """The name of the task's file: table and hash of all that it depends on."""
-        text = json.dumps([VERSION, ladders.RANKED_BY, ladders.FRACTIONS, ladders.HELD_OUT,
-                           ladders.MOMENTS, asdict(self)])
-        return f"{self.table}-{hashlib.sha256(text.encode()).hexdigest()[:20]}.parquet"
+        return f"{self.table}-{digest(self.text)}.parquet"
+
+    def measure(self) -> pd.DataFrame:
+        """Compute the table."""
+        return TABLES[self.table](self.setting)
+
+    def check(self, table: pa.Table) -> None:
+        """Raise ValueError for the table of something else; older files have no text."""
+        if text_of(table) not in (self.text, None):
+            raise ValueError("it holds something else")
+        check_columns(table, TYPES[self.table])
+        if Counter(table["seed"].to_pylist()) != dict.fromkeys(self.setting.seeds, self._rows()):
+            raise ValueError("its rows are not those of the task")
+
+    def _rows(self) -> int:
+        """Return how many rows the table has for each network."""
+        sets = len(ladders.RANKED_BY) * len(ladders.FRACTIONS) * (len(ladders.LAYERS) + 1)
+        return {"bounds": 2 * (sum(self.setting.hidden) + sets), "lipschitz": 1,
+                "bounds_in_training": len(ladders.MOMENTS)}[self.table]
 
 
 def tasks() -> list[Task]:
@@ -89,29 +119,23 @@ def node_sets(points: str = "train", means: str = "fresh") -> pd.DataFrame:
 
 
 def missing(folder: Path) -> list[Task]:
-    """Return the tasks that have no file in a folder, or a damaged one."""
-    return [task for task in tasks() if not _readable(Path(folder) / task.name)]
+    """Return the tasks that have no sound file in a folder; damaged ones are named in a warning."""
+    return lacking(tasks(), Path(folder))
 
 
 def complete(folder: Path, client=None) -> int:
     """Compute the missing tasks, as `sweep.complete`; return how many were missing."""
-    folder = writable(folder)
-    wanted = missing(folder)
-    with (progress(len(wanted), "bounds") as bar,
-          closing(computed(_content, wanted, folder, client)) as finished):
-        for task, content in finished:
-            write(folder / task.name, content)
-            bar.update()
-    return len(wanted)
+    return finish(tasks(), folder, client, "bounds")
 
 
 def write_tables(folder: Path, results: Path = RESULTS) -> None:
     """Write TABLES from the finished tasks in a folder, in single precision."""
     results.mkdir(exist_ok=True)
     for name in TABLES:
-        parts = [pd.read_parquet(folder / task.name).assign(
-            learning_rate=task.setting.recipe.learning_rate, data_seed=task.setting.data_seed)
-            for task in tasks() if task.table == name]
+        of_table = [task for task in tasks() if task.table == name]
+        parts = [table.to_pandas().assign(learning_rate=task.setting.recipe.learning_rate,
+                                          data_seed=task.setting.data_seed)
+                 for task, table in zip(of_table, tables(of_table, Path(folder)), strict=True)]
         table = pd.concat(parts, ignore_index=True)
         single = table.select_dtypes("float64").columns.drop(["learning_rate", "fraction"],
                                                              errors="ignore")
@@ -129,23 +153,3 @@ def described() -> dict:
 def _at(points: str, table: pd.DataFrame) -> pd.DataFrame:
     checks.one_of("points", points, table.points.unique())
     return table[table.points == points].rename(columns={"data_seed": "draw"})
-
-
-def _readable(path: Path) -> bool:
-    try:
-        pq.read_table(path, page_checksum_verification=True)
-    except (pa.ArrowException, OSError):
-        return False
-    return True
-
-
-def _content(task: Task) -> bytes:
-    """Return the table of a task as the content of its file; RuntimeError naming it if it fails."""
-    content = io.BytesIO()
-    try:
-        with at_most_threads(1):
-            table = TABLES[task.table](task.setting)
-    except Exception as error:
-        raise failed(task, error) from error
-    table.to_parquet(content, index=False, write_page_checksum=True)
-    return content.getvalue()

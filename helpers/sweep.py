@@ -25,7 +25,7 @@ from helpers.measures import EXTRAS
 from helpers.progress import progress
 from helpers.recipes import POST, Recipe
 from helpers.square import OTHER
-from helpers.tasks import Task, compute, load
+from helpers.tasks import Task, compute, lacking, tables
 
 CHUNK = 100  # seeds per task: seconds of work, one chunk of training
 SPACING = 10_000  # seeds of one draw of the data start at SPACING times its own seed
@@ -111,9 +111,14 @@ def run(grid: Grid, folder, client=None) -> pd.DataFrame:
 def complete(grids: Iterable[Grid], folder, client=None) -> int:
     """Compute the missing tasks of some grids, as `run`; return how many were missing."""
     tasks = list({task.name: task for grid in grids for task in grid.tasks()}.values())
+    return finish(tasks, folder, client, "sweep")
+
+
+def finish(tasks: list, folder, client, description: str) -> int:
+    """Compute tasks of any kind that a folder lacks, as `complete`; description: of the bar."""
     folder = writable(folder)
-    missing = _missing(tasks, folder)
-    with (progress(len(tasks), "sweep") as bar,
+    missing = lacking(tasks, folder)
+    with (progress(len(tasks), description) as bar,
           closing(computed(compute, missing, folder, client)) as finished):
         bar.update(len(tasks) - len(missing))
         for task, content in finished:
@@ -124,21 +129,14 @@ def complete(grids: Iterable[Grid], folder, client=None) -> int:
 
 def finished(grids: Iterable[Grid], folder) -> bool:
     """Tell whether no task of some grids is missing, so that nobody need start workers."""
-    return not _missing([task for grid in grids for task in grid.tasks()], Path(folder))
-
-
-def _missing(tasks: list[Task], folder: Path) -> list[Task]:
-    return [task for task, table in zip(tasks, load(tasks, folder), strict=True) if table is None]
+    return not lacking([task for grid in grids for task in grid.tasks()], Path(folder))
 
 
 def read(grid: Grid, folder) -> pd.DataFrame:
     """Return the table of a finished grid; FileNotFoundError if some of it is missing."""
-    tasks = grid.tasks()
-    tables = load(tasks, Path(folder))
-    if missing := sum(table is None for table in tables):
-        raise FileNotFoundError(f"{folder} lacks {missing} of {len(tasks)} tasks of the grid; "
-                                "run it again to compute them")
-    return pa.concat_tables(tables).to_pandas()
+    found = tables(grid.tasks(), Path(folder))
+    # a rate may be the integer 1 in one setting and 0.1 in the next
+    return pa.concat_tables(found, promote_options="permissive").to_pandas()
 
 
 def timing(grids: Iterable[Grid], folder) -> tuple[float, float]:
@@ -152,16 +150,14 @@ def timing(grids: Iterable[Grid], folder) -> tuple[float, float]:
 
 
 def computed(compute: Callable, tasks: list, folder: Path, client) -> Iterator[tuple]:
-    """Yield tasks with what `compute` gives of them, as they are finished; errors as `run`.
-
-    Tasks have a name and a text of their own.
-    """
+    """Yield tasks with what `compute` gives of them, as they are finished; errors as `run`."""
     if client is None:
         yield from ((task, compute(task)) for task in tasks)
         return
     from distributed import KilledWorker, as_completed  # imports for seconds: only where used
 
-    futures = {client.submit(compute, task, key=task.name): task for task in tasks}
+    # not pure: keys of this call alone, for Dask tells late, and by key, what was cancelled
+    futures = {client.submit(compute, task, pure=False): task for task in tasks}
     try:
         for future in as_completed(futures, loop=client.loop):
             yield futures[future], future.result()

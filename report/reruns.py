@@ -10,6 +10,7 @@ from papermill.parameterize import parameterize_notebook
 
 import answers
 from finish import finish
+from helpers import files
 from helpers.claims import part
 from render import BUILD, ROOT, check_figures, read, sphinx, take_place, workshop
 from run_notebooks import execute_all
@@ -96,5 +97,6 @@ def render(values, known, folder):
     sphinx(source, html, "-D", f"html_title=Re-run: {title(values, known)}")
     finish(html)
     check_figures(html, notebooks)
-    (html / RECORD).write_text(json.dumps(record(notebooks, values, known), indent=1) + "\n")
+    told = json.dumps(record(notebooks, values, known), indent=1) + "\n"
+    files.write(html / RECORD, told.encode())
     return html

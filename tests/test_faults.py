@@ -2,13 +2,16 @@
 finished is lost, nothing half written stands under a final name, and the resumed table is the same.
 """
 
+import ast
 import errno
 import json
 import os
+import re
 import signal
 import sys
 import warnings
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -21,10 +24,11 @@ import faults
 import render
 from examples import FEW
 from faults import CALLS, FORBIDDEN, FORKED, OLD, WRITERS, at_call, forked, names_in
-from helpers import bound_tables, files, results, sweep, tasks, vectors
+from helpers import bound_tables, files, ladders, results, sweep, vectors
+from helpers.arms import Setting
 from helpers.sweep import read, run
 from helpers.tasks import compute, load_one
-from test_sweep import GRID, names
+from test_sweep import GRID, MOONS, names
 
 KILLED, MOMENTS = -signal.SIGKILL, 20
 
@@ -179,6 +183,49 @@ def test_every_table_and_page_is_written_by_what_survives_a_kill(monkeypatch, tm
     assert names_in(tmp_path) == {"results"} and not names_in(tmp_path / "results")
 
 
+BARE = re.compile(r".*\.(write_text|write_bytes|savefig|save_file|to_(csv|json|parquet))|save_file|"
+                  r"json\.dump|nbformat\.write|np\.save\w*|pq\.write_table")
+TO_WRITE = re.compile("[rbt]*[wax+][bt+]*")  # modes of `open`
+PASSING = {  # into memory, or into a folder that is thrown away or takes its place as a whole
+    "helpers/files.py": ["open", "to_parquet"], "helpers/tasks.py": ["write_table"],
+    "report/build.py": ["write_bytes", "write_text"], "report/gpu_page.py": ["write_text"],
+    "report/finish.py": ["write_bytes", "write_text"], "report/social.py": ["savefig"],
+    "report/playground_page.py": ["write_text"] * 3,
+    "report/speed_page.py": ["savefig", "write_text"],
+    "report/reruns.py": ["write", "write_bytes", "write_text"],
+    "benchmarks/playground.py": ["write_text"] * 2}
+
+
+def bare_writes(source):
+    """Names of the calls that write a file where it stands, sorted."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return sorted(ast.unparse(call.func).split(".")[-1] for call in calls if writes(call))
+
+
+def writes(call):
+    name = ast.unparse(call.func)
+    words = [*call.args, *(keyword.value for keyword in call.keywords)]
+    modes = [word.value for word in words if isinstance(word, ast.Constant)]
+    return BARE.fullmatch(name) or name.split(".")[-1] == "open" and any(
+        TO_WRITE.fullmatch(str(mode)) for mode in modes)
+
+
+@pytest.mark.parametrize("source", [
+    "path.write_text(text)", "(folder / 'a').write_bytes(b'')", "open(path, 'w')",
+    "path.open('xb')", "open(path, mode='r+')", "json.dump(found, file)", "np.savez(path, a=a)",
+    "table.to_parquet(path)", "pq.write_table(table, path)", "figure.savefig(path)"])
+def test_the_search_for_bare_writes_finds_them(source):
+    assert bare_writes(source) and not bare_writes("open(path, 'rb')\npath.read_text()")
+
+
+def test_no_module_writes_a_file_that_is_kept_where_it_stands():
+    """But through `helpers.files`, so that it is whole or not there."""
+    found = {str(path.relative_to(render.ROOT)): bare_writes(path.read_text())
+             for folder in ("helpers", "report", "benchmarks", ".ci")
+             for path in sorted((render.ROOT / folder).glob("*.py"))}
+    assert {name: calls for name, calls in found.items() if calls} == PASSING
+
+
 def test_results_killed_on_their_way_are_not_up_to_date(monkeypatch, tmp_path):
     """Tables of other settings may be there already: what tells of them goes first."""
     (tmp_path / "provenance.json").write_text("{}")
@@ -286,18 +333,29 @@ def test_a_link_to_a_file_stays_one(tmp_path):
 
 # Damaged files
 
-
-@pytest.fixture
-def stored(contents, tmp_path):
-    """A task, and the place of its file."""
-    task = GRID.tasks()[0]
-    return task, tmp_path / task.name, contents[task.name]
+KINDS = {"of a sweep": GRID.tasks()[0], "of bounds": bound_tables.Task(
+    "bounds", Setting(MOONS, hidden=(6, 6), recipe=FEW, seeds=(4, 7), floors=()))}
 
 
-def test_no_byte_flipped_anywhere_changes_a_table(stored, table):
+@cache
+def content_of(kind):
+    return compute(KINDS[kind])
+
+
+@pytest.fixture(params=KINDS)
+def stored(request, monkeypatch, tmp_path):
+    """A task of either kind, the place of its file and what it holds."""
+    monkeypatch.setattr(ladders, "RANKED_BY", ("random", "std"))
+    task, content = KINDS[request.param], content_of(request.param)
+    path = tmp_path / task.name
+    path.write_bytes(content)
+    return task, path, content
+
+
+def test_no_byte_flipped_anywhere_changes_a_table(stored):
     """Every 499th byte; what may be flipped unnoticed changes nothing, such as how long it took."""
     task, path, content = stored
-    noticed = []
+    whole, noticed = load_one(task, path), []
     with warnings.catch_warnings(action="ignore"):
         for place in range(0, len(content), 499):
             for bit in 1, 128:
@@ -306,7 +364,7 @@ def test_no_byte_flipped_anywhere_changes_a_table(stored, table):
                 path.write_bytes(spoilt)
                 found = load_one(task, path)
                 noticed.append(found is None)
-                assert found is None or found.to_pandas().equals(table.iloc[:4]), (place, bit)
+                assert found is None or found.equals(whole), (place, bit)
     assert 0.3 < np.mean(noticed)
 
 
@@ -320,46 +378,77 @@ def test_no_file_cut_short_is_read(stored):
     assert load_one(task, path) is not None
 
 
-def without_metadata(held):
-    return held.replace_schema_metadata()
-
-
 def of_newer_version(held):
     text = json.loads(held.schema.metadata[b"task"])
-    text["version"] = tasks.RESULT_VERSION + 1
+    text["version" if isinstance(text, dict) else 0] += 1
     return held.replace_schema_metadata({"task": json.dumps(text, sort_keys=True)})
 
 
-def with_single_column(held, change):
-    place = held.schema.names.index("A_held_out_loss")
-    return held.set_column(place, "A_held_out_loss", change(held.column(place)))
+def of_another_task(held):
+    text = held.schema.metadata[b"task"].replace(b'"learning_rate": 0.01', b'"learning_rate": 0.1')
+    return held.replace_schema_metadata({"task": text})
+
+
+def cast(name, kind):
+    """Both kinds of tasks have columns of these names."""
+    return lambda held: held.set_column(held.schema.names.index(name), name,
+                                        held.column(name).cast(kind))
 
 
 FOREIGN = {
-    "without metadata": without_metadata, "of a newer version": of_newer_version,
+    "of another task": of_another_task, "of a newer version": of_newer_version,
     "with a column more": lambda held: held.append_column("later", held.column(0)),
     "with a column less": lambda held: held.drop_columns([held.schema.names[-1]]),
     "with columns in another order": lambda held: held.select(held.schema.names[::-1]),
-    "with a measure in double precision": lambda held: with_single_column(
-        held, lambda column: column.cast(pa.float64())),
-    "with a measure as text": lambda held: with_single_column(
-        held, lambda column: column.cast(pa.string())),
-    "with a setting as text": lambda held: held.set_column(
-        held.schema.names.index("seed"), "seed", held.column("seed").cast(pa.string())),
+    "with a measure in half precision": cast("loss_change", pa.float16()),
+    "with a measure as text": cast("loss_change", pa.string()),
+    "with a number as text": cast("fraction", pa.string()),
+    "with a text as bytes": cast("criterion", pa.large_binary()),
     "with a row less": lambda held: held.slice(1), "without rows": lambda held: held.slice(0, 0),
     "with every row twice": lambda held: pa.concat_tables([held, held])}
 
 
 @pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN)
-def test_foreign_and_newer_files_are_named_and_computed_again(change, stored, table, recomputed,
-                                                              contents):
+def test_foreign_and_newer_files_are_named_and_computed_again(change, stored, monkeypatch):
     task, path, content = stored
-    path.write_bytes(content)
     pq.write_table(change(pq.read_table(path)), path, write_page_checksum=True)
+    monkeypatch.setattr(sweep, "compute", lambda _: content)
     with pytest.warns(RuntimeWarning, match=f"{path.name} is damaged or foreign"):
-        assert run(GRID, path.parent).equals(table)
-    assert recomputed == [task.name for task in GRID.tasks()]
-    assert whole(path.parent, contents) == names(GRID)
+        assert sweep.finish([task], path.parent, None, "") == 1
+    assert path.read_bytes() == content and names_in(path.parent) == {path.name}
+
+
+def without_text(path):
+    pq.write_table(pq.read_table(path).replace_schema_metadata(), path, write_page_checksum=True)
+
+
+def test_a_sweeps_file_that_does_not_say_what_it_is_of_is_computed_again(
+        table, contents, recomputed, tmp_path):
+    path = tmp_path / GRID.tasks()[0].name
+    path.write_bytes(contents[path.name])
+    without_text(path)
+    with pytest.warns(RuntimeWarning, match=f"{path.name} is damaged or foreign"):
+        assert run(GRID, tmp_path).equals(table)
+    assert set(recomputed) == names(GRID) == whole(tmp_path, contents)
+
+
+@pytest.mark.parametrize("name", bound_tables.TABLES)
+def test_every_table_of_bounds_is_known_again_of_before_its_files_had_a_text(name, monkeypatch,
+                                                                             tmp_path):
+    monkeypatch.setattr(ladders, "MOMENTS", (5, 10))
+    monkeypatch.setattr(ladders, "RANKED_BY", ("random", "std"))
+    task = replace(KINDS["of bounds"], table=name)
+    monkeypatch.setattr(bound_tables, "tasks", lambda: [task])
+    path = tmp_path / task.name
+    assert bound_tables.complete(tmp_path) == 1 and path.exists()
+    without_text(path)
+    before = path.read_bytes()
+    with warnings.catch_warnings(action="error"):
+        assert bound_tables.complete(tmp_path) == 0
+    assert path.read_bytes() == before
+    OLD.to_parquet(path)
+    with pytest.warns(RuntimeWarning, match=f"{path.name} is damaged or foreign"):
+        assert bound_tables.missing(tmp_path) == [task]
 
 
 # Two sweeps on one folder

@@ -101,6 +101,13 @@ def test_every_axis_is_combined(tmp_path):
     assert found.dense_vs_other_order_held_out_distance.isna().all()
 
 
+def test_settings_may_be_integers_in_some_tasks_and_fractions_in_others(tmp_path):
+    rates = 1, 0.1
+    grid = replace(GRID, data_seeds=(0,), recipes=tuple(replace(FEW, learning_rate=rate)
+                                                        for rate in rates))
+    assert run(grid, tmp_path).learning_rate.tolist() == [rate for rate in rates for _ in range(4)]
+
+
 def test_seeds_come_in_chunks_of_tasks(monkeypatch, tmp_path):
     sizes = [len(task.setting.seeds) for task in Grid(seeds=250).tasks()]
     assert sizes == [100, 100, 50]
@@ -537,16 +544,17 @@ def test_workers_give_the_table_of_one_process(client, longer, table, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_task_that_fails_on_a_worker_is_named(client, tmp_path):
-    with pytest.raises(RuntimeError, match=FAILURE):
-        run(FAILING, tmp_path, client)
-    eventually(lambda: not any(client.processing().values()))
+def test_after_a_task_that_fails_on_a_worker_the_same_client_goes_on_at_once(client, tmp_path):
+    """Often enough that what is left of one call would meet the next."""
     rest = replace(FAILING, data_seeds=(0, 4))
-    assert len(run(rest, tmp_path, client)) == 4
+    for number in range(5):
+        with pytest.raises(RuntimeError, match=FAILURE):
+            run(FAILING, tmp_path / str(number), client)
+        assert len(run(rest, tmp_path / str(number), client)) == 4
 
 
 @pytest.mark.slow
-def test_a_full_disk_stops_the_workers_too(client, longer, monkeypatch, tmp_path):
+def test_after_a_full_disk_the_same_client_goes_on_at_once(client, longer, monkeypatch, tmp_path):
     def full():
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -554,9 +562,49 @@ def test_a_full_disk_stops_the_workers_too(client, longer, monkeypatch, tmp_path
         after_writing(patch, 2, full)
         with pytest.raises(OSError, match="No space left"):
             run(LONGER, tmp_path, client)
-    eventually(lambda: not any(client.processing().values()))
     assert len(files(tmp_path)) == 2
     assert run(LONGER, tmp_path, client).equals(longer)
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failing, error", [(True, ZeroDivisionError), (False, KeyboardInterrupt)])
+def test_workers_begin_nothing_more_once_a_sweep_has_ended(failing, error, client, longer,
+                                                           monkeypatch, tmp_path):
+    """All but one task wait until the workers know that the sweep has ended, by what ends it."""
+    first, begun, go = LONGER.tasks()[0].name, tmp_path / "begun", tmp_path / "go"
+
+    def watched(task):
+        (begun / task.name).touch()
+        while task.name != first and not go.exists():
+            time.sleep(0.01)
+        return bytes(1 // (not failing))
+
+    def ended():
+        on_scheduler = client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
+        ready = client.run(lambda dask_worker: len(dask_worker.state.ready))
+        return not on_scheduler + sum(ready.values())
+
+    def idle():
+        return not any(client.run(lambda dask_worker: len(dask_worker.state.tasks)).values())
+
+    begun.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep, "compute", watched)
+        after_writing(patch, 1, interrupt)
+        with pytest.raises(error) as caught:  # a traceback that is kept keeps no task alive
+            run(LONGER, tmp_path / "sweep", client)
+    try:
+        eventually(ended, 20)
+    finally:
+        go.touch()
+    eventually(idle)
+    assert caught.value and first in files(begun) and len(files(begun)) <= 3
+    assert files(tmp_path / "sweep") == (set() if failing else {first})
+    assert run(LONGER, tmp_path / "whole", client).equals(longer)
 
 
 @pytest.mark.slow
