@@ -12,6 +12,7 @@ import sys
 import warnings
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,12 +23,12 @@ import pytest
 import build
 import faults
 import render
-from examples import FEW
+from examples import FEW, refuses
 from faults import CALLS, FORBIDDEN, FORKED, OLD, WRITERS, at_call, forked, names_in
 from helpers import bound_tables, files, ladders, results, sweep, vectors
 from helpers.arms import Setting
 from helpers.sweep import read, run
-from helpers.tasks import compute, load_one
+from helpers.tasks import check_columns, compute, load_one, tables
 from test_sweep import GRID, MOONS, names
 
 KILLED, MOMENTS = -signal.SIGKILL, 20
@@ -416,6 +417,20 @@ def test_foreign_and_newer_files_are_named_and_computed_again(change, stored, mo
     with pytest.warns(RuntimeWarning, match=f"{path.name} is damaged or foreign"):
         assert sweep.finish([task], path.parent, None, "") == 1
     assert path.read_bytes() == content and names_in(path.parent) == {path.name}
+
+
+ODD = pa.table({"later": [1.0]})
+
+
+@refuses(
+    (lambda: KINDS["of a sweep"].check(ODD), ValueError, "it holds something else"),
+    (lambda: KINDS["of bounds"].check(ODD), ValueError, "its columns are not those of the table"),
+    (lambda: check_columns(ODD, {"later": {pa.float32()}}), ValueError, "its columns are not tho"),
+    (lambda: tables(GRID.tasks(), Path("gone")), FileNotFoundError, "gone lacks 3 of 3 tasks; run"),
+)
+def test_tables_of_something_else_and_those_missing_are_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
 
 
 def without_text(path):
