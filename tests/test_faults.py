@@ -111,7 +111,7 @@ def test_a_sweep_killed_before_and_after_each_write_point_goes_on(
     assert finished == {0, 1, 2, 3}
 
 
-@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("number", [1, 2, 3])
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.999, 1])
 def test_a_sweep_killed_during_a_write_goes_on(share, number, contents, table, recomputed, tmp_path,
                                                count):
