@@ -25,7 +25,7 @@ from helpers.measures import EXTRAS
 from helpers.progress import progress
 from helpers.recipes import POST, Recipe
 from helpers.square import OTHER
-from helpers.tasks import Task, compute, lacking, tables
+from helpers.tasks import Task, compute, lacking, seconds_of, tables
 
 CHUNK = 100  # seeds per task: seconds of work, one chunk of training
 SPACING = 10_000  # seeds of one draw of the data start at SPACING times its own seed
@@ -143,7 +143,7 @@ def timing(grids: Iterable[Grid], folder) -> tuple[float, float]:
     """Return how long the tasks of finished grids took, added up, and from first to last; seconds.
     """
     paths = {Path(folder) / task.name for grid in grids for task in grid.tasks()}
-    took = {path: float(pq.read_schema(path).metadata[b"seconds"]) for path in paths}
+    took = {path: seconds_of(pq.read_schema(path)) for path in paths}
     ends = {path: path.stat().st_mtime for path in paths}
     first = min(ends[path] - took[path] for path in paths)
     return sum(took.values()), max(ends.values()) - first

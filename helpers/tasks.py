@@ -65,6 +65,7 @@ class Task:
         check_columns(table, TYPES)
         if table["seed"].to_pylist() != [*self.setting.seeds] * len(self.cuts):
             raise ValueError("its rows are not those of the task")
+        seconds_of(table.schema)
 
     def __str__(self) -> str:
         setting = self.setting
@@ -97,6 +98,14 @@ def text_of(table: pa.Table) -> str | None:
     """Return the text of the task that a table in a file was computed for, None if it has none."""
     text = (table.schema.metadata or {}).get(b"task")
     return text and text.decode()
+
+
+def seconds_of(schema: pa.Schema) -> float:
+    """Return how long a task took, as its file says; ValueError if it does not."""
+    try:
+        return float((schema.metadata or {}).get(b"seconds", b""))
+    except ValueError:
+        raise ValueError("it does not say how long its task took") from None
 
 
 def check_columns(table: pa.Table, types: dict[str, set]) -> None:

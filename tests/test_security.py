@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 import build
 from examples import same_bits, tiny
+from helpers import sweep
 from helpers.networks import Networks
 from helpers.sweep import run
 from helpers.tasks import compute, load_one
@@ -119,9 +120,10 @@ def test_the_exceptions_are_used():
     "import pickle", "import os, joblib.numpy_pickle", "from dill import loads", "eval('1')",
     "exec(text)", "compile(text, '', 'exec')", "__import__(name)", "builtins.eval(text)",
     "os.system('ls')", "os.popen('ls')", "subprocess.run('ls', shell=True)", "torch.load(path)",
-    "torch.save(model, path)", "np.load(path, allow_pickle=True)", "pd.read_pickle(path)",
-    "table.to_pickle(path)", "table.eval(text)", "table.query(f'a > {b}')",
+    "subprocess.run('ls', shell=1)", "torch.save(model, path)", "pd.read_pickle(path)",
+    "np.load(path, allow_pickle=True)", "table.to_pickle(path)", "table.eval(text)",
     "from os import system", "subprocess.run('ls', shell=flag)", "np.load(path, allow_pickle=flag)",
+    "table.query(f'a > {b}')",
     "get_ipython().system('ls')", "!ls", "names = !ls", "subprocess.getoutput('ls')",
     "from subprocess import getoutput", "map(eval, texts)", "map(os.system, texts)",
     "import torch as t\nt.load(path)", "from torch import jit as j\nj.load(path)",
@@ -146,21 +148,31 @@ def test_the_search_lets_the_rest_pass(source):
 # Paths in files
 
 ELSEWHERE = ("../elsewhere", "/etc/passwd", "file:///etc/passwd", "..")
+LOSS = "A_held_out_loss"
 
 
 @pytest.mark.parametrize("place", ELSEWHERE)
 def test_paths_in_the_metadata_of_a_sweeps_files_are_not_followed(place, monkeypatch, tmp_path):
+    """Where the first of the places leads, there is another table of the same task."""
     folder, task = tmp_path / "sweep", GRID.tasks()[0]
     one = type(GRID)(**{**vars(GRID), "data_seeds": (0,)})
     table = run(one, folder)
     path = folder / task.name
     held = pq.read_table(path)
+    pq.write_table(louder_loss(held), tmp_path / "elsewhere", write_page_checksum=True)
     metadata = {**held.schema.metadata, b"path": place.encode(), b"folder": place.encode(),
                 b"filename": place.encode()}
     pq.write_table(held.replace_schema_metadata(metadata), path)
     before = files(tmp_path), files(folder)
-    assert run(one, folder).equals(table)
+    monkeypatch.setattr(sweep, "compute", None)
+    with warnings.catch_warnings(action="error"):
+        assert run(one, folder).equals(table)
     assert (files(tmp_path), files(folder)) == before
+
+
+def louder_loss(held):
+    place = held.schema.names.index(LOSS)
+    return held.set_column(place, held.schema.field(place), pc.add(held[LOSS], 1))
 
 
 def test_a_column_chunk_in_another_file_is_not_read(tmp_path):
@@ -168,9 +180,7 @@ def test_a_column_chunk_in_another_file_is_not_read(tmp_path):
     task, path = GRID.tasks()[0], tmp_path / GRID.tasks()[0].name
     path.write_bytes(content := compute(task))
     table, metadata = load_one(task, path), pq.read_metadata(path)
-    held, loss = pq.read_table(path), "A_held_out_loss"
-    place = held.schema.names.index(loss)
-    other = held.set_column(place, held.schema.field(place), pc.add(held[loss], 1))
+    other = louder_loss(pq.read_table(path))
     pq.write_table(other, tmp_path / "other.parquet", write_page_checksum=True)
     assert not load_one(task, tmp_path / "other.parquet").equals(table)
     metadata.set_file_path("other.parquet")
@@ -185,9 +195,11 @@ def test_a_column_chunk_in_another_file_is_not_read(tmp_path):
 
 @pytest.mark.parametrize("place", ELSEWHERE)
 def test_paths_in_the_metadata_of_weights_are_not_followed(place, tmp_path):
+    """Where the first of the places leads, there are other networks."""
     networks, path = tiny(2), tmp_path / "own" / "networks.safetensors"
     path.parent.mkdir()
     networks.save(path)
+    tiny(3).save(tmp_path / "elsewhere")
     with safe_open(path, framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no dictionary)
         seeds = file.metadata()["seeds"]
@@ -199,7 +211,7 @@ def test_paths_in_the_metadata_of_weights_are_not_followed(place, tmp_path):
     save_file({place: tensors["biases.0"].clone(), **tensors}, path, metadata={"seeds": seeds})
     with pytest.raises(ValueError, match="expected saved Networks"):
         Networks.load(path)
-    assert files(tmp_path) == {"own"} and files(path.parent) == {path.name}
+    assert files(tmp_path) == {"own", "elsewhere"} and files(path.parent) == {path.name}
 
 
 @pytest.mark.parametrize("problem", ["moons ../elsewhere=3", "../elsewhere", "moons n_train=60/.."])

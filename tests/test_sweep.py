@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -196,10 +197,17 @@ def of_another_task(path):
     path.write_bytes(compute(replace(GRID, data_seeds=(9,)).tasks()[0]))
 
 
+def with_seconds(path, said):
+    held = pq.read_table(path)
+    metadata = {key: value for key, value in held.schema.metadata.items() if key != b"seconds"}
+    pq.write_table(held.replace_schema_metadata(metadata | said), path, write_page_checksum=True)
+
+
 DAMAGES = {
     "empty": lambda path: path.write_bytes(b""), "cut short": cut_short,
     "text": lambda path: path.write_text("notes\n"), "foreign": foreign,
-    "of another task": of_another_task,
+    "of another task": of_another_task, "without its time": lambda path: with_seconds(path, {}),
+    "with a time that is none": lambda path: with_seconds(path, {b"seconds": b"q.5"}),
     "flipped in the data": flip_data, "flipped in a name": lambda path: flip_schema(path, 3),
     "flipped in a type": lambda path: flip_schema(path, -3),
     "flipped at the end": lambda path: flip(path, -1)}
@@ -215,6 +223,7 @@ def test_damaged_files_are_named_and_computed_again(spoil, table, computed, tmp_
     assert len(caught) == 1 and len(computed) == 4
     with warnings.catch_warnings(action="error"):
         assert run(GRID, tmp_path).equals(table)
+    assert timing([GRID], tmp_path)[0] > 0
 
 
 def test_no_flipped_byte_goes_unnoticed(table, computed, tmp_path):
@@ -283,6 +292,7 @@ def test_a_full_disk_loses_only_what_cannot_be_written(call, table, computed, mo
 # four points with half of the labels flipped: of draw 2 all are of one class
 FAILING = Grid(("spirals n_train=4 n_test=8 label_noise=0.5",), (0, 2, 4), ((3,),),
                recipes=(replace(FEW, batch_size=2),), seeds=2, cuts=(Cut(),))
+REST = replace(FAILING, data_seeds=(0, 4))
 FAILURE = (r"spirals n_train=4 .*data seed 2, hidden \(3,\), Recipe.*steps=20.*seeds 20000 to 20001"
            ": ValueError: the training part of spirals holds one class")
 
@@ -292,8 +302,7 @@ def test_a_task_that_fails_is_named_and_what_came_before_stays(computed, tmp_pat
         run(FAILING, tmp_path)
     assert "\n" not in str(caught.value) and isinstance(caught.value.__cause__, ValueError)
     assert files(tmp_path) == {FAILING.tasks()[0].name}
-    rest = replace(FAILING, data_seeds=(0, 4))
-    assert run(rest, tmp_path).data_seed.unique().tolist() == [0, 4] and len(computed) == 3
+    assert run(REST, tmp_path).data_seed.unique().tolist() == [0, 4] and len(computed) == 3
 
 
 @refuses(
@@ -544,13 +553,34 @@ def test_workers_give_the_table_of_one_process(client, longer, table, tmp_path):
 
 
 @pytest.mark.slow
-def test_after_a_task_that_fails_on_a_worker_the_same_client_goes_on_at_once(client, tmp_path):
-    """Often enough that what is left of one call would meet the next."""
-    rest = replace(FAILING, data_seeds=(0, 4))
-    for number in range(5):
-        with pytest.raises(RuntimeError, match=FAILURE):
+def test_a_task_that_fails_on_a_worker_is_named(client, tmp_path):
+    with pytest.raises(RuntimeError, match=FAILURE):
+        run(FAILING, tmp_path, client)
+    assert len(run(REST, tmp_path, client)) == 4
+
+
+@pytest.mark.slow
+def test_after_a_task_that_fails_the_same_client_goes_on_at_once(client, monkeypatch, tmp_path):
+    """So often, with nothing to compute, that what is left of one call would meet the next."""
+    contents = {task.name: compute(task) for task in REST.tasks()}
+    monkeypatch.setattr(sweep, "compute", lambda task: contents[task.name])
+    for number in range(40):
+        with pytest.raises(KeyError):
             run(FAILING, tmp_path / str(number), client)
-        assert len(run(rest, tmp_path / str(number), client)) == 4
+        assert len(run(REST, tmp_path / str(number), client)) == 4
+
+
+@pytest.mark.slow
+def test_a_sweep_that_fails_ends_no_other_of_the_same_client(client, tmp_path):
+    """In the same folder, of the same tasks but one, in another thread."""
+    with ThreadPoolExecutor() as pool:
+        for number in range(5):
+            failing, other = (pool.submit(run, grid, tmp_path / str(number), client)
+                              for grid in (FAILING, REST))
+            with pytest.raises(RuntimeError, match=FAILURE):
+                failing.result()
+            assert len(other.result()) == 4
+            assert files(tmp_path / str(number)) == names(REST)
 
 
 @pytest.mark.slow
