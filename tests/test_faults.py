@@ -381,15 +381,19 @@ def test_no_file_cut_short_is_read(stored):
     assert load_one(task, path) is not None
 
 
+def with_text(held, text):
+    return held.replace_schema_metadata({**held.schema.metadata, b"task": text})
+
+
 def of_newer_version(held):
     text = json.loads(held.schema.metadata[b"task"])
     text["version" if isinstance(text, dict) else 0] += 1
-    return held.replace_schema_metadata({"task": json.dumps(text, sort_keys=True)})
+    return with_text(held, json.dumps(text, sort_keys=True).encode())
 
 
 def of_another_task(held):
     text = held.schema.metadata[b"task"].replace(b'"learning_rate": 0.01', b'"learning_rate": 0.1')
-    return held.replace_schema_metadata({"task": text})
+    return with_text(held, text)
 
 
 def cast(name, kind):
