@@ -58,6 +58,7 @@ install: .venv/.ok  ## create .venv with the tested versions of everything below
 	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[run,docs,test]'
 	@touch $@
 
+.PRECIOUS: .venv-python%/.ok  # else make removes it, and installs again next time
 .venv-python%/.ok: pyproject.toml constraints.txt
 	python$* -m venv .venv-python$*
 	$(subst $(PY),.venv-python$*/bin/python,$(INSTALL)) -e '.[run,docs,test]'

@@ -47,6 +47,16 @@ def test_an_interpreter_that_does_not_do_is_refused(target, python, message, mak
     count("bad calls", 1)
 
 
+def test_another_python_is_installed_for_once(make, tmp_path):
+    pretended = "mkdir -p .venv-python3.99/bin; cp python3.99 .venv-python3.99/bin/python; echo $*"
+    (tmp_path / "python3.99").write_text(f"#!/bin/sh\n{pretended}\n")
+    (tmp_path / "python3.99").chmod(0o755)
+    path = f"PATH={tmp_path}{os.pathsep}{os.environ['PATH']}"
+    said = [make("--silent", "test-python3.99", path).stdout for _ in range(2)]
+    assert [text.count("-m pip install") for text in said] == [1, 0]
+    assert [text.count("-m pytest") for text in said] == [1, 1]
+
+
 @pytest.mark.parametrize("given, message", [
     ("PYTHON=", "PYTHON is empty; expected a command, such as python3.11"),
     ("OMP_NUM_THREADS=0", "OMP_NUM_THREADS is '0'; expected a number of threads, such as 2"),
