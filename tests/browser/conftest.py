@@ -92,7 +92,8 @@ def listen(page, root, problems):
             problems.append(f"asks for {request.url}")
 
     def on_failure(request):
-        if request.resource_type != "media":  # a film is let go once its beginning is known
+        # The browser lets go of a film whose beginning it knows, and of what a page left behind.
+        if request.failure != "net::ERR_ABORTED":
             problems.append(f"did not get {request.url}: {request.failure}")
 
     def on_response(response):

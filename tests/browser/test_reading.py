@@ -5,8 +5,11 @@ from built import HTML, page_names
 
 FILMS = [name for name in page_names() if "<video" in (HTML / name).read_text()]
 FIRST = next((name for name in page_names() if name.startswith("notebooks/")), "index.html")
-LOADED = """film => film.readyState >= 1 || new Promise(resolve =>
-    film.addEventListener("loadedmetadata", () => resolve(true)))"""
+LOADED = """film => film.readyState >= 1 || new Promise(resolve => {
+    film.addEventListener("loadedmetadata", () => resolve(true));
+    film.addEventListener("error", () => resolve(false), true);  // of its source, on the way down
+    if (film.networkState == HTMLMediaElement.NETWORK_NO_SOURCE) resolve(false);
+})"""
 FRAMES = """film => new Promise(resolve => {
     let seen = 0;
     const next = () => ++seen == 5 ? resolve(seen) : film.requestVideoFrameCallback(next);
