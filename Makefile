@@ -4,7 +4,9 @@ ifeq ($(strip $(PYTHON)),)
 $(error PYTHON is empty; expected a command, such as python3.11)
 endif
 PY := .venv/bin/python
-INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Into the environment that the target lies in; INSTALL: the tested versions.
+PIP = $(@D)/bin/python -m pip install --quiet --disable-pip-version-check
+INSTALL = $(PIP) -c constraints.txt
 
 # Two notebooks or test workers run side by side, one thread each.
 OMP_NUM_THREADS ?= 1
@@ -27,7 +29,7 @@ install: .venv/.ok  ## create .venv with the tested versions of everything below
 
 .venv/.ok: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(@D)
 	$(INSTALL) -e '.[run,docs,test]'
 	@touch $@
 
@@ -41,27 +43,27 @@ install: .venv/.ok  ## create .venv with the tested versions of everything below
 
 # Apart, with Numba and JAX: where Numba is installed, training gives other bits than the stored ones.
 .venv-fast/.ok: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv-fast
-	$(subst $(PY),.venv-fast/bin/python,$(INSTALL)) -e '.[test,fast,bench]'
+	$(PYTHON) -m venv $(@D)
+	$(INSTALL) -e '.[test,fast,bench]'
 	@touch $@
 
 # The oldest versions allowed, as pyproject.toml has them.
 .venv-lowest/.ok: pyproject.toml constraints-lowest.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 13) and "Python 3.11 or 3.12 is needed: make PYTHON=python3.11 test-lowest")'
-	$(PYTHON) -m venv .venv-lowest
-	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[run,docs,test]'
+	$(PYTHON) -m venv $(@D)
+	$(PIP) -c constraints-lowest.txt -e '.[run,docs,test]'
 	@touch $@
 
 # The newest versions there are, and the tested ones with another Python.
 .venv-newest/.ok: pyproject.toml
-	$(PYTHON) -m venv .venv-newest
-	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[run,docs,test]'
+	$(PYTHON) -m venv $(@D)
+	$(PIP) -e '.[run,docs,test]'
 	@touch $@
 
 .PRECIOUS: .venv-python%/.ok  # else make removes it, and installs again next time
 .venv-python%/.ok: pyproject.toml constraints.txt
-	python$* -m venv .venv-python$*
-	$(subst $(PY),.venv-python$*/bin/python,$(INSTALL)) -e '.[run,docs,test]'
+	python$* -m venv $(@D)
+	$(INSTALL) -e '.[run,docs,test]'
 	@touch $@
 
 # What checks the playground's JavaScript; pip brought npm.

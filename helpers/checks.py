@@ -89,6 +89,15 @@ def paired(**lists) -> list[list]:
     return list(lists.values())
 
 
+def line(name: str, value) -> str:
+    """Return `value` if it is a text that stands on one line; TypeError or ValueError otherwise."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {shown(value)}; expected a text")
+    if value.splitlines() != [value]:
+        raise ValueError(f"{name} is {shown(value)}; expected a text on one line")
+    return value
+
+
 def truth(name: str, value) -> bool:
     """Return a comparison's outcome (Python's, NumPy's or a tensor's) as a bool, or TypeError."""
     if getattr(value, "dtype", type(value)) not in (bool, torch.bool) or getattr(value, "ndim", 0):

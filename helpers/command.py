@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helpers.arms import ARMS, BUDGETS, FLOORS, MASK_SOURCES, cuts
 from helpers.criteria import CRITERIA
-from helpers.files import write_table
+from helpers.files import writable_file, write_table
 from helpers.measures import COLUMNS, EXTRAS, SETTINGS
 from helpers.networks import SCHEMES
 from helpers.pruning import COMPENSATIONS
@@ -91,6 +91,8 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error("folder is missing; expected where to keep the finished tasks")
     try:
         grid = grid_of(given)
+        if given.table:
+            writable_file(given.table)
         with cluster(given.workers, given.scheduler) as client:
             table = run(grid, given.folder, client)
         if given.table:

@@ -27,7 +27,8 @@ class Problem:
 
     x_train, x_test: float32 (points, features); y_train, y_test: int64 labels (points,) below
     `classes`. Every feature has training mean 0 and standard deviation 1 (ddof = 0). Raises
-    TypeError or ValueError for points that are not finite or labels that do not fit.
+    TypeError or ValueError for points that are not finite, labels that do not fit or a name that
+    is not a text on one line.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Problem:
     classes: int
 
     def __post_init__(self):
+        checks.line("name", self.name)
         checks.integer("classes", self.classes, 2)
         checks.points("x_train", self.x_train)
         checks.points("x_test", self.x_test, self.features)
@@ -57,6 +59,7 @@ class Problem:
         held_out: share of points held out, in (0, 1). Raises TypeError or ValueError for
         anything else, one class only, or a class too small to stand on both sides.
         """
+        checks.line("name", name)
         x, y = _arrays(x, y)
         held_out = checks.real("held_out", held_out, 0, 1)
         try:

@@ -128,7 +128,7 @@ def commuting(excess: Estimate) -> str:
 @cache
 def headline() -> pd.DataFrame:
     """Return the columns HEADLINE of every headline network and cut."""
-    return pd.read_parquet(RESULTS / "headline.parquet")
+    return files.read_table(RESULTS / "headline.parquet")
 
 
 def draws_by_seeds(table: pd.DataFrame, measure: str) -> np.ndarray:
@@ -249,7 +249,7 @@ def _row(measure: str, grid: str, where: dict) -> pd.Series:
 
 @cache
 def _stored(name: str) -> pd.DataFrame:
-    return pd.read_parquet(RESULTS / f"{name}.parquet")
+    return files.read_table(RESULTS / f"{name}.parquet")
 
 
 @cache

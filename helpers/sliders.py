@@ -27,7 +27,8 @@ class Sliders:
     draw: called with a value of every name, returns the axes it drew; start: the first value of
     every name; choices: the values of every name, in order. Numbers get a slider, words a menu, a
     single value no control. What `draw` raises later is shown in a line under the controls.
-    Raises TypeError or ValueError for choices without values, with one twice, or without the start.
+    Raises TypeError or ValueError for choices without values, with one twice or that cannot be
+    hashed, or without the start.
     """
 
     def __init__(self, draw: Callable, start: dict, **choices: Iterable):
@@ -129,7 +130,12 @@ def square_of_one(square: Square, problem: Problem, recipe: Recipe, criterion: s
 
 def _distinct(name: str, values: Iterable) -> list:
     values = checks.several(name, values)
-    if not values or len(set(values)) < len(values):
+    try:
+        distinct = set(values)
+    except TypeError:
+        raise TypeError(f"{name} is {checks.shown(values)}; expected values that can be hashed, "
+                        "such as numbers or texts") from None
+    if not values or len(distinct) < len(values):
         raise ValueError(f"{name} is {checks.shown(values)}; expected some values, none of them "
                          "twice")
     return values

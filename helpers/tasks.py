@@ -60,9 +60,7 @@ class Task:
 
     def check(self, table: pa.Table) -> None:
         """Raise ValueError for the table of something else."""
-        if text_of(table) != self.text:
-            raise ValueError("it holds something else")
-        check_columns(table, TYPES)
+        check_origin(table, self.text, TYPES)
         if table["seed"].to_pylist() != [*self.setting.seeds] * len(self.cuts):
             raise ValueError("its rows are not those of the task")
         seconds_of(table.schema)
@@ -94,12 +92,6 @@ def compute(task) -> bytes:
     return content.getvalue()
 
 
-def text_of(table: pa.Table) -> str | None:
-    """Return the text of the task that a table in a file was computed for, None if it has none."""
-    text = (table.schema.metadata or {}).get(b"task")
-    return text and text.decode()
-
-
 def seconds_of(schema: pa.Schema) -> float:
     """Return how long a task took, as its file says; ValueError if it does not."""
     try:
@@ -108,8 +100,13 @@ def seconds_of(schema: pa.Schema) -> float:
         raise ValueError("it does not say how long its task took") from None
 
 
-def check_columns(table: pa.Table, types: dict[str, set]) -> None:
-    """Raise ValueError unless a table has these columns of these types: no checksum is of them."""
+def check_origin(table: pa.Table, text: str, types: dict[str, set]) -> None:
+    """Raise ValueError unless a table is of the task of this text, with columns of these types.
+
+    No checksum of a file is of its columns' names and types.
+    """
+    if (table.schema.metadata or {}).get(b"task") != text.encode():
+        raise ValueError("it holds something else")
     wrong = [field for field in table.schema if field.type not in types.get(field.name, ())]
     if table.schema.names != list(types) or wrong:
         raise ValueError("its columns are not those of the table")

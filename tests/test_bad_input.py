@@ -31,7 +31,7 @@ from helpers.compare import (
 from helpers.criteria import CRITERIA
 from helpers.data import Problem, spirals
 from helpers.estimates import first_order, second_order
-from helpers.files import writable, write_table
+from helpers.files import writable, writable_file, write_table
 from helpers.films import encode
 from helpers.intervals import estimate, estimate_in_draws, share
 from helpers.lipsdp import lipschitz_bound, mean_square_bound, norm_product
@@ -206,6 +206,8 @@ def test_every_check_says_so_in_one_short_line(call, error, message):
     (lambda: check_kept(A, HALF[:1]), ValueError, "kept has 1 layers; expected 2"),
     (lambda: Networks([TABLE], [TABLE], [0]), TypeError, r"weights\[0\] is 0 0 1 1 2; expected a"),
     (lambda: writable(__file__), OSError, "folder cannot be written .*exists.*test_bad_input.py"),
+    (lambda: writable_file(f"{__file__}/below"), OSError, "folder cannot .*exists.*bad_input.py'$"),
+    (lambda: writable_file("."), OSError, r"write the file \(it is not a regular file\): '.'$"),
     (lambda: write_table(f"{__file__}/below", TABLE), OSError,
      r"cannot write the file \(Not a directory\).*test_bad_input.py/below"),
     (lambda: encode([np.zeros((4, 4), np.uint8)], "flat"), ValueError, r"shapes \[\(4, 4\)\]; exp"),

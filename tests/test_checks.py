@@ -30,6 +30,8 @@ GOOD = torch.tensor([[0.0, 1.0]])
     (lambda: checks.paired(a=[1], b=3), TypeError, "b is 3; expected several"),
     (lambda: checks.paired(a=[1], b=[3, 4]), ValueError, "a, b have 1, 2 entries"),
     (lambda: checks.paired(a=[], b=[]), ValueError, "a, b have 0, 0 entries; expected one of"),
+    (lambda: checks.line("name", b"a"), TypeError, "name is b'a'; expected a text"),
+    (lambda: checks.line("name", "a\rb"), ValueError, r"name is 'a\\rb'; expected a text on one"),
     (lambda: checks.truth("t", 0.3), TypeError, "t is 0.3; expected True or False"),
     (lambda: checks.truth("t", None), TypeError, "t is None"),
     (lambda: checks.truth("t", np.array([True])), TypeError, "t is array"),

@@ -169,6 +169,8 @@ def test_the_figures_of_a_square_differ_between_states():
     (lambda: Sliders(line, {"slope": 1}, slope=[1, 1]), ValueError, "none of them twice$"),
     (lambda: Sliders(line, {"slope": 1}, slope=[ROWS] * 2), ValueError,
      r"^slope is \[tensor\(.*; expected some values, none of them twice$"),
+    (lambda: Sliders(line, {"slope": 1}, slope=[1, (2, [3])]), TypeError,
+     r"^slope is \[1, \(2, \[3\]\)\]; expected values that can be hashed, such as"),
     (lambda: picture(lambda: ROWS), TypeError, r"^draw returned tensor\(.*; expected axes$"),
     (lambda: Sliders(line, {"slope": 1}, slope=1), TypeError, "^slope is 1; expected several"),
     (lambda: Sliders(line, {"slope": "std"}, slope="std"), TypeError, "^slope is 'std'; expected"),

@@ -522,10 +522,30 @@ def test_every_option_of_numbers_or_known_words_refuses_others(option, no_work, 
     assert caught.value.code == 2 and f"argument {option}: invalid" in said and "'nonsense'" in said
 
 
-def test_a_table_that_cannot_be_written_ends_in_one_line_and_keeps_the_tasks(tmp_path):
-    with pytest.raises(SystemExit, match="python -m helpers.sweep: .*nowhere") as caught:
-        main([str(tmp_path), *SHORT, "--table", str(tmp_path / "nowhere" / "all.parquet")])
-    assert "\n" not in caught.value.code and len(files(tmp_path)) == 2
+@pytest.mark.parametrize("table, message", [
+    ("a_file/all.parquet", r"folder cannot be written \(.*exists\): .*a_file'"),
+    ("a_folder", r"cannot write the file \(it is not a regular file\): .*a_folder'"),
+    ("", r"cannot write the file \(it is not a regular file\): '.'")])
+def test_a_table_that_cannot_be_written_is_refused_before_any_work(table, message, no_work,
+                                                                  tmp_path, monkeypatch, count):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").touch()
+    (tmp_path / "a_folder").mkdir()
+    with pytest.raises(SystemExit, match=f"^python -m helpers.sweep: .*{message}$") as caught:
+        main(["kept", *SHORT, "--table", table])
+    assert "\n" not in caught.value.code
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a_file", "a_folder"]
+    count("bad calls", 1)
+
+
+def test_a_table_that_fails_in_the_end_leaves_the_finished_tasks(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "all.parquet")
+
+    monkeypatch.setattr(command, "write_table", full)
+    with pytest.raises(SystemExit, match="python -m helpers.sweep: .*No space left") as caught:
+        main([str(tmp_path / "kept"), *SHORT, "--table", str(tmp_path / "all.parquet")])
+    assert "\n" not in caught.value.code and len(files(tmp_path / "kept")) == 2
 
 
 # Several processes, some of which are killed
