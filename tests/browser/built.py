@@ -1,9 +1,10 @@
-"""The built site: where it lies and which pages it has."""
+"""The built site: where it lies, which pages it has, how long to wait for one."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "build/html"
+PATIENCE = 60_000  # milliseconds for anything that a page is to do: the machine may be busy
 
 
 def page_names():

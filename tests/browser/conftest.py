@@ -6,7 +6,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from built import HTML
+from built import HTML, PATIENCE
 
 NAMES = ["chromium", "chromium-browser", "google-chrome"]
 # Whatever a page asks for by name, it is not found: nothing leaves this machine.
@@ -37,6 +37,7 @@ def browser():
         pytest.skip(MISSING)
     playwright = pytest.importorskip("playwright.sync_api",
                                      reason="no playwright: make .venv/.browser")
+    playwright.expect.set_options(timeout=PATIENCE)
     with playwright.sync_playwright() as driver:
         started = driver.chromium.launch(executable_path=found, args=LAUNCH)
         yield started
@@ -66,6 +67,7 @@ def visit(browser, site):
 
     def open_page(name, width=1280, theme="light", root=site):
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.add_init_script(VIOLATION)

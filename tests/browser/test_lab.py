@@ -15,12 +15,11 @@ from urllib.request import urlopen
 
 import nbformat
 import pytest
-from built import ROOT
+from built import PATIENCE, ROOT
 from playwright.sync_api import expect
 
 NOTEBOOK = "04_std_pruning.ipynb"
 TRACKER = "@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
-PATIENCE = 240  # seconds for all cells
 NUMBERED = re.compile(r"\[\d+\]:")  # the prompt of a cell that has run
 ERRORS = "[data-mime-type='application/vnd.jupyter.stderr']"  # progress bars write there, too
 EXPLORING = ["""
@@ -90,7 +89,7 @@ def open_notebook(page, folder, address, notebook):
     """Store a notebook and open it; the page, once its kernel waits for work."""
     nbformat.write(notebook, folder / "notebook.ipynb")
     page.goto(f"{address}/tree/notebook.ipynb")
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60_000)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=PATIENCE)
     return page
 
 
@@ -114,7 +113,7 @@ def run_all(page):
     page.get_by_text("Run", exact=True).first.click()
     page.get_by_text("Run All Cells", exact=True).click()
     prompts = page.locator(".jp-CodeCell .jp-InputArea-prompt")
-    wait_for(lambda: all(map(NUMBERED.fullmatch, prompts.all_inner_texts())), PATIENCE, "all cells")
+    wait_for(lambda: all(map(NUMBERED.fullmatch, prompts.all_inner_texts())), 240, "all cells")
     assert page.locator(ERRORS, has_text="Traceback").all_inner_texts() == []
 
 
@@ -126,7 +125,7 @@ def run_last(page):
     cell.locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
     expect(prompt).not_to_have_text(before)
-    expect(prompt).to_have_text(NUMBERED, timeout=30_000)
+    expect(prompt).to_have_text(NUMBERED)
 
 
 def shown(output):
@@ -145,7 +144,7 @@ def test_the_notebook_runs_in_jupyterlab_and_a_slider_changes_its_figure(lab):
     handle.focus()
     handle.press("ArrowRight")
     page.wait_for_function("([img, old]) => img.src != old",
-                           arg=[picture.element_handle(), before], timeout=30_000)
+                           arg=[picture.element_handle(), before], timeout=PATIENCE)
 
 
 @pytest.mark.slow

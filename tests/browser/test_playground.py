@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from built import HTML
+from built import HTML, PATIENCE
 from playwright.sync_api import expect
 from test_pages import PICTURES, RULES, photograph, violations
 
@@ -33,13 +33,13 @@ class Playground:
     def layer(self, name):
         return self.root.get_by_role("toolbar", name=f"Nodes of the {name} layer")
 
-    def at_step(self, step, patience=20_000):
+    def at_step(self, step):
         """Wait until a step is reached and B has caught up."""
-        expect(self.bar.get_by_text(f"step {step} of")).to_be_visible(timeout=patience)
-        expect(self.floor).to_have_text(SHARE, timeout=patience)
-        expect(self.verdict).not_to_contain_text("catches up", timeout=patience)
+        expect(self.bar.get_by_text(f"step {step} of")).to_be_visible()
+        expect(self.floor).to_have_text(SHARE)
+        expect(self.verdict).not_to_contain_text("catches up")
 
-    def run(self, patience=20_000):
+    def run(self, patience=PATIENCE):
         """Train to the end."""
         self.train.click()
         expect(self.train).to_have_text("Train again", timeout=patience)
@@ -97,7 +97,7 @@ def test_pause_and_step(playground):
     shown = playground(f"{PAGE}?hidden=9-8&steps=5000")
     shown.train.click()
     expect(shown.train).to_have_text("Pause")
-    expect(shown.bar.get_by_text("frames/s")).to_be_visible(timeout=20_000)
+    expect(shown.bar.get_by_text("frames/s")).to_be_visible()
     shown.train.click()
     expect(shown.train).to_have_text("Train")
     place = shown.bar.get_by_text(re.compile(r"step \d+ of 5000"))
@@ -155,7 +155,7 @@ def test_what_takes_long_is_announced(playground):
     shown = playground(f"{PAGE}?hidden=200-200&steps=60")
     shown.criterion.select_option("oracle")
     expect(shown.verdict).to_have_text("Computing …")
-    expect(shown.chosen).to_contain_text("lowest oracle", timeout=30_000)
+    expect(shown.chosen).to_contain_text("lowest oracle")
     expect(shown.verdict).to_contain_text("Untrained")
 
 
@@ -180,7 +180,7 @@ def test_everything_can_be_done_by_keyboard(playground):
     keys = shown.page.keyboard
     shown.train.focus()
     keys.press("Enter")
-    expect(shown.train).to_have_text("Train again", timeout=20_000)
+    expect(shown.train).to_have_text("Train again")
     for name in ("Step", "Rewind"):
         keys.press("Tab")
         expect(shown.bar.get_by_role("button", name=name)).to_be_focused()
