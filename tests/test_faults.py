@@ -461,7 +461,7 @@ def test_every_table_of_bounds_is_known_again_and_nothing_else_for_it(name, monk
 
 
 def test_a_table_is_read_from_its_file_alone(tmp_path):
-    """As PyArrow 18 did not: it made a column of the folder's name."""
+    """Pandas 3.1 with PyArrow 18 makes columns of folders' names, unless told not to."""
     path = files.writable_file(tmp_path / "kind=new" / "seeds=3" / "all.parquet")
     files.write_table(path, OLD)
     assert files.read_table(path).equals(OLD)
