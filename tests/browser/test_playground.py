@@ -33,11 +33,11 @@ class Playground:
     def layer(self, name):
         return self.root.get_by_role("toolbar", name=f"Nodes of the {name} layer")
 
-    def at_step(self, step):
+    def at_step(self, step, patience=PATIENCE):
         """Wait until a step is reached and B has caught up."""
-        expect(self.bar.get_by_text(f"step {step} of")).to_be_visible()
-        expect(self.floor).to_have_text(SHARE)
-        expect(self.verdict).not_to_contain_text("catches up")
+        expect(self.bar.get_by_text(f"step {step} of")).to_be_visible(timeout=patience)
+        expect(self.floor).to_have_text(SHARE, timeout=patience)
+        expect(self.verdict).not_to_contain_text("catches up", timeout=patience)
 
     def run(self, patience=PATIENCE):
         """Train to the end."""
@@ -80,7 +80,7 @@ def test_both_headline_findings_are_seen_within_30_seconds(playground):
     shown = playground()
     shown.page.set_default_timeout(30_000)
     shown.run(patience=30_000)
-    shown.at_step(1500)
+    shown.at_step(1500, patience=20_000)
     expect(shown.verdict).to_contain_text("they do not commute here")
     gap, floor = (float(number.inner_text()) for number in (shown.gap, shown.floor))
     assert gap > 2 * floor > 0
@@ -89,7 +89,7 @@ def test_both_headline_findings_are_seen_within_30_seconds(playground):
     assert float(coasted[1]) > 1
     shown.criterion.select_option("std")
     expect(shown.chosen).to_contain_text("lowest std in the network trained to step 1500")
-    shown.at_step(1500)
+    shown.at_step(1500, patience=20_000)
     assert float(shown.gap.inner_text()) < 2 * float(shown.floor.inner_text()) < gap
 
 
